@@ -1,0 +1,1 @@
+"""Keys in files: the local key ring."""

@@ -1,0 +1,1 @@
+"""E-mail over SMTP: the pipelined client and the provider made of it."""

@@ -1,0 +1,1 @@
+"""Who hears it: readers, addresses, variables, duplicates."""

@@ -1,0 +1,1 @@
+"""The commands pagerd (server) and pagerctl (client)."""

@@ -1,0 +1,1 @@
+"""The words: session, batch, recipient, message, outcome, states, failure classes, errors."""

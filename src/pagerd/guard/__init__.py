@@ -1,0 +1,1 @@
+"""Who may ask: principals, API keys, permissions."""

@@ -1,0 +1,1 @@
+"""What happened: outcomes, attempts, counters, the verdict."""

@@ -1,0 +1,1 @@
+"""What Pager asks of the world, as small protocols."""

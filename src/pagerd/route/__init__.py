@@ -1,0 +1,1 @@
+"""Which provider, and may it send now: provider records, credentials, health, breaker, pace."""

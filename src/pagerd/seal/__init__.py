@@ -1,0 +1,1 @@
+"""How secrets sleep: envelope, key hierarchy, blind index."""

@@ -1,0 +1,1 @@
+"""Draft, check, publish, versions, and the cache of compiled ones."""

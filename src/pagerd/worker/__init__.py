@@ -1,0 +1,1 @@
+"""A claimed batch becomes outcomes: prepare, intent, send, record, settle."""
