@@ -19,8 +19,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     ``token`` grows with each claim: every write of the worker carries it. ``vec`` is the vector as the claim
     committed it (doubts of older tokens already resolved); ``payload`` is the sealed audience data, ``payload_at``
-    names it for the seal; ``fence`` is the monotonic time up to which the lease is safe to act on; ``losses``
-    counts claims of this batch that were lost, so that a worker knows when to be careful.
+    names it for the seal; ``losses`` counts claims of this batch that were lost, so that a worker knows when to be
+    careful; ``round`` says which run of the session this is.
     """
 
     key: BatchKey

@@ -79,6 +79,17 @@ class Redrive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: float | None = None
 
 
+class ProviderDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider as its administrator writes it; ``credential`` unset keeps the one that is there, null removes it."""
+
+    kind: str
+    settings: dict[str, Any] = {}
+    channel: Channel | None = None
+    credential: str | msgspec.UnsetType | None = msgspec.UNSET
+    sender: str | None = None
+    enabled: bool = True
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON that a creating request is answered with; ``replayed`` when the same request was answered before."""
 

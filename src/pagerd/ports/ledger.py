@@ -42,8 +42,8 @@ class Exceptional(msgspec.Struct, frozen=True, array_like=True):
 class Write(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker wants written about its batch, under its token, as part of one commit.
 
-    ``counts`` is the delta in the order of ``balance.FIELDS``; ``attempt`` a sealed record, written even where the
-    token is lost; ``run_at`` (UTC epoch seconds) only where ``state`` is ``waiting``; ``needs_running`` makes it an
+    ``counts`` is the delta in the order of ``balance.FIELDS``; ``attempt`` a sealed record of ``window`` (from 0
+    under this token), written even where the token is lost; ``run_at`` (UTC epoch seconds) only where ``state`` is ``waiting``; ``needs_running`` makes it an
     intent: it is refused while the session does not run or is past its expiry; ``lost`` counts one more loss.
     """
 
@@ -56,13 +56,17 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     enter: tuple[Exceptional, ...] = ()
     leave: tuple[int, ...] = ()
     attempt: bytes | None = None
+    window: int = 0
     run_at: float | None = None
     needs_running: bool = False
     lost: bool = False
 
 
 class Want(msgspec.Struct, frozen=True, kw_only=True):
-    """How many batches of a priority a worker can take; ``alone`` asks for one that was lost too often."""
+    """How many batches of a priority a worker can take; ``alone`` asks for one that was lost too often.
+
+    ``batches`` counts what earlier wants of the same call have found: two wants of 10 give 10 claims in all.
+    """
 
     priority: Priority
     batches: int

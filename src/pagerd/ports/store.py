@@ -26,7 +26,8 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Batches are numbered from 1 to ``last_no``; those below ``next_no`` have been claimed at least once; those from
     ``next_no`` to ``stop_no`` are fresh work. A cancelled or expired session closes the range above ``stop_no``:
-    its people are in state ``closed_as``. ``redrive`` holds what is still to be redriven (see ``session.redrive``).
+    its people are in state ``closed_as``. ``chores`` is what is still to be done to its batches
+    in small steps (see ``session.chores``): while there is one the session does not finish.
     """
 
     number: int = 0
@@ -50,7 +51,7 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     total: int = 0
     round: int = 1
     closed_as: RecipientState | None = None
-    redrive: bytes | None = None
+    chores: bytes | None = None
     paused_from: SessionState | None = None
     pause_reason: str | None = None
     send_at: float | None = None
@@ -62,7 +63,10 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One uploaded part of an audience: ``block`` names its payloads, ``base`` the number before its first batch."""
+    """One uploaded part of an audience: ``block`` names its payloads, ``base`` the number before its first batch.
+
+    ``flawed`` is a MessagePack list of (seq, index, reason number): rows that were refused at the door.
+    """
 
     session: int
     part: int
@@ -70,6 +74,7 @@ class PartRow(msgspec.Struct, frozen=True, kw_only=True):
     recipients: int
     batches: int
     flaws: int
+    flawed: bytes
     digest: bytes
     received_at: float
     base: int | None = None
@@ -224,7 +229,7 @@ class Sessions(Protocol):
         ...
 
     def due(self, now: float, limit: int) -> list[SessionRow]:
-        """Return scheduled sessions whose time has come, unfinished ones past their expiry, and unfinished redrives."""
+        """Return scheduled sessions whose time has come, unfinished ones past their expiry, and those with chores."""
         ...
 
     def reapable(self, created_before: float, limit: int) -> list[SessionRow]:
@@ -232,11 +237,15 @@ class Sessions(Protocol):
         ...
 
     def key_in_use(self, key_id: bytes) -> bool:
-        """Tell whether a session refers to a key."""
+        """Tell whether a session that has not given its key up (``settled_key``) refers to it."""
         ...
 
     def shreddable(self, finished_before: float, limit: int) -> list[SessionRow]:
         """Return finished sessions whose key may go."""
+        ...
+
+    def unfinished(self, after: int, limit: int) -> list[SessionRow]:
+        """Return sessions and messages that are not finished, in order of number, those above ``after``."""
         ...
 
     def next_after(self, number: int, limit: int) -> list[SessionRow]:
@@ -432,8 +441,8 @@ class Idempotency(Protocol):
         """Return the answer, or ``None`` where there is none or it is past its time."""
         ...
 
-    def add(self, row: IdempotencyRow) -> None:
-        """Keep an answer; raise :class:`Conflict` if an unexpired one is there."""
+    def add(self, row: IdempotencyRow, now: float) -> None:
+        """Keep an answer, replacing one past its time; raise :class:`Conflict` if an unexpired one is there."""
         ...
 
     def expire(self, now: float, limit: int) -> int:
@@ -497,6 +506,10 @@ class Store(Protocol):
 
     async def read(self, look: Callable[[Work], T]) -> T:
         """Run ``look``, which must not write, over one consistent snapshot, without waiting for writers."""
+        ...
+
+    def spare(self) -> int:
+        """Return how many bytes may still be written before the store is full."""
         ...
 
     async def ping(self) -> None:

@@ -1,0 +1,1 @@
+"""What machines watch: Prometheus metrics and structured logs."""

@@ -1,0 +1,1 @@
+"""The control plane over SQLAlchemy Core: one file a subject, the same for every dialect."""

@@ -1,0 +1,18 @@
+"""Reads statements by name from a ``.sql`` file, so that SQL lives where it can be read as SQL."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from typing import Final
+
+_NAMED: Final = re.compile(r"^-- name: (\w+)\n(.*?);\s*$", re.MULTILINE | re.DOTALL)
+
+
+def load(filename: str) -> dict[str, str]:
+    """Return the statements of a file beside this one, by the name in the comment above each."""
+    source = importlib.resources.files(__package__).joinpath(filename).read_text("utf-8")
+    return {name: statement.strip() for name, statement in _NAMED.findall(source)}
+
+
+HOT: Final = load("hot.sql")

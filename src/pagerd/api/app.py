@@ -1,0 +1,63 @@
+"""The application: every route, behind one guard, with one way of saying no."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from pagerd.api import (
+    access,
+    batches,
+    docs,
+    doors,
+    events,
+    health,
+    later,
+    messages,
+    parts,
+    problems,
+    providers,
+    recipients,
+    sessions,
+    stamps,
+)
+from pagerd.api.stages import Stages
+from pagerd.core.errors import PagerError
+
+
+def build(stages: Stages, *, dev: bool) -> Litestar:
+    """Return the ASGI application over ``stages``; with ``dev`` the inbox's routes, too.
+
+    Raise :class:`~pagerd.core.errors.Misconfigured` for a route that does not declare who may come in.
+    """
+    routes: list[HTTPRouteHandler] = [
+        *sessions.HANDLERS,
+        *parts.HANDLERS,
+        *recipients.HANDLERS,
+        *batches.HANDLERS,
+        *messages.HANDLERS,
+        *providers.HANDLERS,
+        *events.HANDLERS,
+        *docs.HANDLERS,
+        *health.handlers(open_metrics=stages.settings.open_metrics),
+        *later.handlers(),
+    ]
+    app = Litestar(
+        [*routes, *(stages.inbox_routes if dev else ())],
+        guards=[access.guard],
+        before_send=[stamps.stamp],
+        exception_handlers={
+            PagerError: problems.refused,
+            HTTPException: problems.framework,
+            RecursionError: problems.too_deep,
+            Exception: problems.unexpected,
+        },
+        state=State({"stages": stages}),
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    doors.check(app.routes)
+    return app

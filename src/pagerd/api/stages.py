@@ -1,0 +1,296 @@
+"""What the API stands on: the verbs it calls, as small protocols, and the one struct that carries them.
+
+The classes behind these protocols live in the stages' own rooms; ``wiring`` puts them together. Every verb raises
+the errors of :mod:`pagerd.core.errors` and nothing else; the API gives them their status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from pagerd.core.requests import Answer, Asker, MessageRequest, ProviderDraft, Redrive, Retry, SessionRequest
+from pagerd.core.templates import TemplateDraft
+from pagerd.core.views import (
+    BatchView,
+    CheckView,
+    Page,
+    PartView,
+    ProviderKindView,
+    ProviderView,
+    RecipientView,
+    SessionView,
+    TimelineView,
+)
+
+
+class Admission(Protocol):
+    """A request becomes a session, all or nothing."""
+
+    async def admit(self, asker: Asker, request: SessionRequest, retry: Retry | None) -> Answer:
+        """Admit a session; the answer is its view, and the same answer for the same retry."""
+        ...
+
+    async def admit_message(self, asker: Asker, request: MessageRequest, retry: Retry | None) -> Answer:
+        """Admit one person, urgent; the answer is the recipient's view."""
+        ...
+
+    async def check(self, asker: Asker, request: SessionRequest) -> CheckView:
+        """Say what admission would say; send and store nothing."""
+        ...
+
+
+class Uploads(Protocol):
+    """Big audiences, in parts."""
+
+    async def put_part(
+        self,
+        asker: Asker,
+        session_id: str,
+        part: int,
+        chunks: AsyncIterator[bytes],
+        *,
+        content_type: str,
+        delimiter: str | None,
+        digest: bytes | None,
+    ) -> PartView:
+        """Store a part, atomically; the same number again replaces it. An error from ``chunks`` leaves nothing."""
+        ...
+
+    async def parts(self, asker: Asker, session_id: str) -> list[PartView]:
+        """Return the parts that are there."""
+        ...
+
+    async def start(self, asker: Asker, session_id: str, *, parts: int, recipients: int) -> SessionView:
+        """Start the session, if what is there is what the asker counted."""
+        ...
+
+
+class Control(Protocol):
+    """What an operator does to a session. Each verb done twice is done once."""
+
+    async def pause(self, asker: Asker, session_id: str, reason: str | None) -> SessionView:
+        """Stop at the next intent."""
+        ...
+
+    async def resume(self, asker: Asker, session_id: str) -> SessionView:
+        """Go on."""
+        ...
+
+    async def cancel(self, asker: Asker, session_id: str) -> SessionView:
+        """Give up what has not been sent."""
+        ...
+
+    async def redrive(self, asker: Asker, session_id: str, redrive: Redrive) -> SessionView:
+        """Run the people that ``redrive`` chooses again."""
+        ...
+
+
+class Accounts(Protocol):
+    """What happened, for reading."""
+
+    async def session(self, asker: Asker, session_id: str) -> SessionView:
+        """Return a session with its balance."""
+        ...
+
+    async def sessions(self, asker: Asker, *, limit: int, cursor: str | None, state: str | None) -> Page[SessionView]:
+        """Return sessions, newest first."""
+        ...
+
+    async def recipients(
+        self,
+        asker: Asker,
+        session_id: str,
+        *,
+        state: str | None,
+        reason_class: str | None,
+        code: str | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[RecipientView]:
+        """Return a session's people, in file order."""
+        ...
+
+    async def batches(
+        self, asker: Asker, session_id: str, *, state: str | None, limit: int, cursor: str | None
+    ) -> Page[BatchView]:
+        """Return a session's batches, in file order."""
+        ...
+
+    async def recipient(self, asker: Asker, recipient_id: str) -> TimelineView:
+        """Return everything about one person in one session."""
+        ...
+
+    async def settled(self, asker: Asker, recipient_id: str, timeout: float) -> TimelineView:  # noqa: ASYNC109
+        """Return the same as soon as the person is settled, or as it stands after ``timeout`` seconds."""
+        ...
+
+    async def search(self, asker: Asker, to: str, *, session: str | None, since: float | None) -> list[TimelineView]:
+        """Return everything about one address, over all sessions."""
+        ...
+
+
+class Providers(Protocol):
+    """Which services carry messages."""
+
+    def kinds(self) -> list[ProviderKindView]:
+        """Return the kinds that this installation knows."""
+        ...
+
+    async def all(self, asker: Asker) -> list[ProviderView]:
+        """Return all providers, in order of name."""
+        ...
+
+    async def get(self, asker: Asker, name: str) -> ProviderView:
+        """Return one."""
+        ...
+
+    async def put(self, asker: Asker, name: str, draft: ProviderDraft) -> ProviderView:
+        """Create or replace one."""
+        ...
+
+    async def test(self, asker: Asker, name: str) -> ProviderView:
+        """Try its connection and credential; the result is in the view's health."""
+        ...
+
+    async def pause(self, asker: Asker, name: str, reason: str | None) -> ProviderView:
+        """Send nothing more by it."""
+        ...
+
+    async def resume(self, asker: Asker, name: str) -> ProviderView:
+        """Use it again."""
+        ...
+
+
+class Templates(Protocol):
+    """Drafts and published versions."""
+
+    async def save(self, asker: Asker, name: str, draft: TemplateDraft) -> Any:
+        """Save a draft; an :class:`~pagerd.core.errors.Invalid` names variant, part, line and column."""
+        ...
+
+    async def publish(self, asker: Asker, name: str) -> Any:
+        """Freeze the draft as the next version."""
+        ...
+
+    async def get(self, asker: Asker, name: str) -> Any:
+        """Return a template with its draft."""
+        ...
+
+    async def page(self, asker: Asker, *, limit: int, cursor: str | None) -> Page[Any]:
+        """Return templates, in order of name."""
+        ...
+
+    async def versions(self, asker: Asker, name: str) -> list[Any]:
+        """Return the published versions, newest first."""
+        ...
+
+    async def preview(self, asker: Asker, name: str, preview: Any) -> Any:
+        """Show every part as it would leave."""
+        ...
+
+
+class Principal(Protocol):
+    """Whom a key stands for."""
+
+    @property
+    def workspace(self) -> int:
+        """The workspace that the key belongs to."""
+        ...
+
+    @property
+    def key_id(self) -> bytes:
+        """The key's own identifier."""
+        ...
+
+    @property
+    def scopes(self) -> Collection[str]:
+        """The permissions that the key carries."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether what it asks for is meant."""
+        ...
+
+
+class Keys(Protocol):
+    """API keys."""
+
+    async def authenticate(self, authorization: str | None) -> Principal:
+        """Return whom the header speaks for; raise :class:`~pagerd.core.errors.Unauthenticated`."""
+        ...
+
+
+class Check(Protocol):
+    """One thing that must be well for Pager to work."""
+
+    @property
+    def name(self) -> str:
+        """What was looked at."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is well."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """What was found."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        ...
+
+
+def _never() -> bool:
+    return False
+
+
+class Pulse(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stream of events waits; a test hands in a clock that it moves itself.
+
+    Seconds: looked again after ``interval`` while things move, ever more slowly up to ``idle`` while they don't;
+    a sign of life after ``heartbeat`` of silence. A server that is ``stopping`` ends its streams.
+    """
+
+    interval: float = 0.25
+    idle: float = 1.0
+    heartbeat: float = 15.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    stopping: Callable[[], bool] = _never
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API is told about itself. Sizes are in bytes, of a part after unpacking."""
+
+    open_metrics: bool = False
+    max_part: int = 1 << 30
+    pulse: Pulse = Pulse()
+    new_request_id: Callable[[], str] = lambda: secrets.token_hex(8)
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the API calls. ``inbox_routes`` are the web's own handlers, used in development only."""
+
+    admission: Admission
+    uploads: Uploads
+    control: Control
+    accounts: Accounts
+    providers: Providers
+    templates: Templates
+    keys: Keys
+    readiness: Callable[[], Awaitable[Sequence[Check]]]
+    metrics: Callable[[], bytes]
+    inbox_routes: Sequence[HTTPRouteHandler] = ()
+    settings: Settings = Settings()

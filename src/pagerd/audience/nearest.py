@@ -1,0 +1,44 @@
+"""The nearest right name, for messages that say what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Final
+
+_LONGEST: Final = 64
+_ALIKE: Final = 0.75
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of ``known`` that ``name`` was probably meant to be, or ``None``; cheap for a repeated name.
+
+    Names that differ only in case, spaces, ``_`` or ``-`` are always near; else it takes three letters in four.
+    """
+    if not name or len(name) > _LONGEST:
+        return None
+    return _nearest(name, tuple(known))
+
+
+def alike(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of ``known`` that differs from ``name`` only in case, spaces, ``_`` or ``-``, or ``None``."""
+    squashed = _squash(name)
+    return next((right for right in known if _squash(right) == squashed), None)
+
+
+@lru_cache(maxsize=1024)
+def _nearest(name: str, known: tuple[str, ...]) -> str | None:
+    squashed = {_squash(right): right for right in reversed(known)}
+    found = get_close_matches(_squash(name), squashed, n=1, cutoff=_ALIKE)
+    return squashed[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``: did you mean "right"?`` for the nearest of ``known``, or nothing."""
+    right = nearest(name, known)
+    return f': did you mean "{right}"?' if right else ""
+
+
+def _squash(name: str) -> str:
+    return name.casefold().replace(" ", "").replace("_", "").replace("-", "")

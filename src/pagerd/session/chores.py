@@ -1,0 +1,150 @@
+"""Chores: what a pause, cancel, expiry or redrive still has to do to a session's batches, in small transactions.
+
+They are kept with the session, so that a crash continues them; each step may be repeated without harm. While a
+session has chores it does not finish.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from pagerd.core import balance, cells
+from pagerd.core.balance import batch_verdict, verdict
+from pagerd.core.batches import BatchKey
+from pagerd.core.cells import Cell
+from pagerd.core.resolution import moves
+from pagerd.core.states import BatchState, RecipientState
+from pagerd.ports.store import BatchRow, ExceptionRow, SessionRow, Work
+
+_AT_ONCE: Final = 200
+_R = RecipientState
+
+
+class Chore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing to do: ``unpark`` after a resume, ``close`` after a cancel or expiry, ``redrive``.
+
+    ``reason`` is the number that closed people carry; ``held`` the one of doubts that nobody resolves any more;
+    ``states`` and ``reasons`` (numbers) say whom a redrive takes.
+    """
+
+    do: Literal["unpark", "close", "redrive"]
+    reason: int = 0
+    held: int = 0
+    states: list[int] = []
+    reasons: list[int] | None = None
+
+
+_DECODER = msgspec.json.Decoder(list[Chore])
+
+
+def chores_of(row: SessionRow) -> list[Chore]:
+    """Return what is still to do."""
+    return _DECODER.decode(row.chores) if row.chores else []
+
+
+def added(chores: bytes | None, chore: Chore) -> bytes:
+    """Return the chores with one more at the end."""
+    return msgspec.json.encode([*(_DECODER.decode(chores) if chores else []), chore])
+
+
+def step(work: Work, number: int, now: float) -> bool:
+    """Do a little of a session's first chore within a transaction; return whether to come back at once."""
+    row = work.sessions.by_number(number)
+    todo = chores_of(row) if row else []
+    if row is None or not todo:
+        return False
+    first = todo[0]
+    if first.do == "unpark":
+        more, waits = bool(work.batches.parked(number, _AT_ONCE, now)), False
+    elif first.do == "close":
+        more, waits = _close_some(work, row, first)
+    else:
+        more, waits = _redrive_some(work, row, first, now), False
+    if not more and not waits:
+        rest = todo[1:]
+        _finish_if_over(work, msgspec.structs.replace(row, chores=msgspec.json.encode(rest) if rest else None), now)
+    return not waits
+
+
+def _finish_if_over(work: Work, row: SessionRow, now: float) -> None:
+    earned = verdict(work.sessions.counts(row.number)) if row.chores is None and row.closed_as is None else None
+    if earned is not None and row.state in ("ready", "running", "paused"):
+        row = msgspec.structs.replace(row, state=earned, finished_at=now)
+    work.sessions.save(row)
+
+
+def _close_some(work: Work, row: SessionRow, chore: Chore) -> tuple[bool, bool]:
+    """End some waiting batches; return (there may be more, some are still under way)."""
+    waiting = work.batches.in_state(row.number, [BatchState.WAITING], 0, _AT_ONCE)
+    for old in waiting:
+        new = [_closed(row, cell, chore) for cell in cells.unpack(old.vec)]
+        closed_as = row.closed_as or _R.CANCELLED
+        ended = BatchState.EXPIRED if closed_as is _R.EXPIRED else BatchState.CANCELLED
+        if not any(cell.state is closed_as for cell in new):
+            ended = batch_verdict(cells.pack(new))
+        apply(work, row, old, new, ended, None)
+    if waiting:
+        return True, False
+    under_way = work.batches.in_state(row.number, [BatchState.CLAIMED, BatchState.DISPATCHING], 0, 1)
+    return False, bool(under_way)
+
+
+def _closed(row: SessionRow, cell: Cell, chore: Chore) -> Cell:
+    if cell.state in (_R.PENDING, _R.DEFERRED):
+        return cell._replace(state=row.closed_as or _R.CANCELLED, code=chore.reason, not_before=0)
+    if cell.state in (_R.SENDING, _R.IN_DOUBT):  # it may have been told: that stays unknown, and is never hidden
+        return cell._replace(state=_R.UNKNOWN, code=chore.held, not_before=0)
+    return cell
+
+
+def _redrive_some(work: Work, row: SessionRow, chore: Chore, now: float) -> bool:
+    """Give some exceptional people of earlier rounds another try; return whether there may be more."""
+    found = [
+        entry
+        for state in chore.states
+        for entry in work.batches.exceptions(
+            row.number,
+            state=RecipientState(state),
+            reasons=chore.reasons,
+            after=(0, -1),
+            limit=_AT_ONCE,
+            below_round=row.round,
+        )
+    ]
+    by_batch: dict[int, list[ExceptionRow]] = {}
+    for entry in found:
+        by_batch.setdefault(entry.no, []).append(entry)
+    for no, entries in by_batch.items():
+        old = work.batches.get(BatchKey(row.number, no))
+        if old is not None:
+            new = cells.unpack(old.vec)
+            for entry in entries:
+                new[entry.idx] = Cell(flags=new[entry.idx].flags)
+            apply(work, row, old, new, BatchState.WAITING, now)
+    return bool(found)
+
+
+def apply(work: Work, row: SessionRow, old: BatchRow, new: list[Cell], state: BatchState, run_at: float | None) -> bool:
+    """Rewrite a batch that no worker holds, with its counters, reasons and exception rows, within a transaction."""
+    change = moves(old.vec, new)
+    round_ = row.round if state is BatchState.WAITING else old.round
+    losses = 0 if state is BatchState.WAITING else old.losses
+    rewritten = msgspec.structs.replace(old, state=state, vec=change.vec, run_at=run_at, round=round_, losses=losses)
+    if not work.batches.rewrite(old, rewritten):
+        return False
+    delta = balance.change((old.state, old.vec), (state, change.vec))
+    work.sessions.count(row.number, balance.of_tuple(delta))
+    for (person, reason), n in change.reasons.items():
+        work.sessions.count_reason(row.number, person, reason, n)
+    no = old.key.no
+    work.batches.except_(
+        row.number,
+        [
+            ExceptionRow(no=no, idx=idx, state=person, reason=reason, round=round_)
+            for idx, person, reason in change.enter
+        ],
+        [(no, idx) for idx in change.leave],
+    )
+    return True

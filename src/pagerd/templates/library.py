@@ -1,0 +1,178 @@
+"""The verbs of the room: save a draft, publish it, find it again, pin a version for a session."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pagerd.core.errors import Conflict, Missing
+from pagerd.core.policy import Channel
+from pagerd.core.templates import TemplateDraft
+from pagerd.ports.store import Store, TemplateRow, VersionRow, Work
+from pagerd.ports.time import Chance, Clock
+from pagerd.render.compile import compile_template
+from pagerd.render.compiled import CompiledTemplate
+from pagerd.render.preview import RECIPIENT, Preview, preview
+from pagerd.templates.cache import CompiledCache
+from pagerd.templates.names import check_name, read_reference, unknown, unknown_reference, unpinnable
+from pagerd.templates.sealed import Sealer, Sleeper, canonical
+from pagerd.templates.views import Pinned, TemplateView, VersionView, template_view, version_view
+
+_CACHED: Final = 256
+
+
+class Templates:
+    """Templates and their versions, over the store. Every verb takes the workspace first."""
+
+    def __init__(self, store: Store, sealer: Sealer, clock: Clock, chance: Chance, *, cached: int = _CACHED) -> None:
+        self._store = store
+        self._sleeper = Sleeper(sealer)
+        self._clock = clock
+        self._chance = chance
+        self._cache = CompiledCache(cached)
+
+    async def save(
+        self, workspace: int, name: str, draft: TemplateDraft, *, expected: int | None = None
+    ) -> TemplateView:
+        """Keep a draft that compiles, as a new revision; what is published stays.
+
+        ``expected``: the revision that the author saw (0: none there). Raise :class:`Invalid` with every fault of the
+        draft, and :class:`Conflict` (``stale_revision``) where somebody else saved in between.
+        """
+        check_name(name)
+        compile_template(draft)
+        now, id_ = self._clock.now(), self._chance.new_id()
+        sealed = self._sleeper.seal_draft(workspace, name, draft)
+
+        def change(work: Work) -> TemplateRow:
+            old = work.templates.get(workspace, name)
+            revision = 0 if old is None else old.revision
+            if expected is not None and expected != revision:
+                raise Conflict(f"{name} is at revision {revision}, not {expected}", code="stale_revision")
+            row = TemplateRow(
+                id=id_ if old is None else old.id,
+                workspace=workspace,
+                name=name,
+                draft=sealed,
+                published=0 if old is None else old.published,
+                revision=revision + 1,
+                created_at=now if old is None else old.created_at,
+                updated_at=now,
+            )
+            work.templates.save(row)
+            return row
+
+        return template_view(await self._store.work(change), draft)
+
+    async def publish(self, workspace: int, name: str) -> VersionView:
+        """Freeze the draft as the next version and return it; a draft that is published already is not published again.
+
+        Two at once get the same version. Raise :class:`Missing` (``template_unknown``), and :class:`Invalid` where the
+        draft does not compile any more.
+        """
+        now = self._clock.now()
+
+        def change(work: Work) -> tuple[VersionRow, TemplateDraft]:
+            row = _row(work, workspace, name)
+            draft = self._sleeper.draft(row)
+            newest = work.templates.version(workspace, name, row.published)
+            if newest is not None and canonical(self._sleeper.version(newest)) == canonical(draft):
+                return newest, draft
+            compile_template(draft)
+            version = row.published + 1
+            body = self._sleeper.seal_version(workspace, name, version, draft)
+            made = VersionRow(workspace=workspace, name=name, version=version, body=body, published_at=now)
+            work.templates.publish(made)
+            work.templates.save(_published(row, version, now))
+            return made, draft
+
+        return version_view(*await self._store.work(change))
+
+    async def get(self, workspace: int, name: str) -> TemplateView:
+        """Return a template with its draft; raise :class:`Missing` (``template_unknown``) with the nearest name."""
+        row = await self._store.read(lambda work: _row(work, workspace, name))
+        return template_view(row, self._sleeper.draft(row))
+
+    async def page(self, workspace: int, limit: int, after: str = "") -> list[TemplateView]:
+        """Return templates in order of name, those after ``after``."""
+        rows = await self._store.read(lambda work: work.templates.page(workspace, limit, after))
+        return [template_view(row, self._sleeper.draft(row)) for row in rows]
+
+    async def versions(self, workspace: int, name: str) -> list[VersionView]:
+        """Return a template's versions, newest first; raise :class:`Missing` for an unknown template."""
+
+        def look(work: Work) -> list[VersionRow]:
+            _row(work, workspace, name)
+            return work.templates.versions(workspace, name)
+
+        return [version_view(row, self._sleeper.version(row)) for row in await self._store.read(look)]
+
+    async def pinned(self, workspace: int, reference: str) -> Pinned:
+        """Return the version that ``name`` (its newest) or ``name@3`` means now, compiled.
+
+        Raise :class:`Invalid` with a fault of the field ``template``: ``template_unknown`` with the nearest name,
+        ``template_unpublished``, ``version_unknown``.
+        """
+        name, version = read_reference(reference)
+
+        def look(work: Work) -> int:
+            row = work.templates.get(workspace, name)
+            if row is None:
+                raise unknown_reference(work, workspace, name)
+            if row.published == 0:
+                raise unpinnable("template_unpublished", f"{name!r} has a draft, but nothing is published yet")
+            if version is not None and version > row.published:
+                raise unpinnable("version_unknown", f"{name!r} has no version {version}; its newest is {row.published}")
+            return version or row.published
+
+        pinned = await self._store.read(look)
+        return Pinned(name=name, version=pinned, compiled=await self.compiled(workspace, name, pinned))
+
+    async def compiled(self, workspace: int, name: str, version: int) -> CompiledTemplate:
+        """Return a version, compiled once and kept; raise :class:`Missing` (``version_unknown``) if there is none."""
+        key = (workspace, name, version)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return kept
+        row = await self._store.read(lambda work: work.templates.version(workspace, name, version))
+        if row is None:
+            raise Missing(f"{name!r} has no version {version}", code="version_unknown")
+        return self._cache.keep(key, lambda: compile_template(self._sleeper.version(row)))
+
+    async def preview(
+        self,
+        workspace: int,
+        name: str,
+        data: dict[str, Any],
+        *,
+        channel: Channel = Channel.EMAIL,
+        locale: str | None = None,
+        version: int | None = None,
+    ) -> Preview:
+        """Return what a person with ``data`` would get from a version, or from the draft where none is named."""
+        if version is None:
+            compiled = compile_template((await self.get(workspace, name)).draft)
+        else:
+            compiled = await self.compiled(workspace, name, version)
+        return preview(compiled, data, channel=channel, locale=locale, to=RECIPIENT, date=self._clock.now())
+
+
+def _row(work: Work, workspace: int, name: str) -> TemplateRow:
+    """Return a template's row; raise :class:`Missing` with the nearest name."""
+    row = work.templates.get(workspace, name)
+    if row is None:
+        raise unknown(work, workspace, name)
+    return row
+
+
+def _published(row: TemplateRow, version: int, now: float) -> TemplateRow:
+    """Return a template's row with its newest version."""
+    return TemplateRow(
+        id=row.id,
+        workspace=row.workspace,
+        name=row.name,
+        draft=row.draft,
+        published=version,
+        revision=row.revision,
+        created_at=row.created_at,
+        updated_at=now,
+    )

@@ -1,0 +1,117 @@
+"""The desk: claims batches for idle lanes, urgent work first, and wakes when there is something to do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+from pagerd.core.batches import Claim
+from pagerd.core.errors import PagerError
+from pagerd.core.policy import Priority
+from pagerd.core.resolution import LOSSES_TOGETHER
+from pagerd.ports.ledger import Want
+from pagerd.worker.lane import Lane, Tools
+
+_LONGEST_SLEEP: Final = 30.0
+_TROUBLE_WAIT: Final = 1.0
+
+
+class Desk:
+    """Keeps ``lanes`` busy; ``reserve`` of them take urgent work only."""
+
+    def __init__(self, tools: Tools, worker: bytes, lanes: int, reserve: int) -> None:
+        self._t = tools
+        self._worker = worker
+        self._lanes = lanes
+        self._reserve = min(reserve, lanes - 1)
+        self._busy: set[asyncio.Task[None]] = set()
+        self._alone = False
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    async def run(self) -> None:
+        """Claim and start lanes until told to stop; then wait for the lanes that are under way."""
+        listener = asyncio.create_task(self._listen())
+        try:
+            while not self._t.stopping.is_set():
+                await self._round()
+        finally:
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
+            if self._busy:
+                await asyncio.wait(self._busy)
+
+    def wake(self) -> None:
+        """Look again: something changed."""
+        self._wake.set()
+
+    async def _listen(self) -> None:
+        while True:
+            await self._t.ledger.changed()
+            self._t.failpoint("K2")
+            self._wake.set()
+
+    async def _round(self) -> None:
+        wants = self._wants()
+        if not wants:
+            await self._until_idle()
+            return
+        self._wake.clear()
+        self._t.failpoint("K3")
+        try:
+            self._t.failpoint("K4")
+            claims = await self._t.ledger.claim(self._worker, wants)
+        except PagerError as error:
+            self._t.watch.trouble("no batch can be claimed", error)
+            await self._sleep(_TROUBLE_WAIT)
+            return
+        self._t.failpoint("K5")
+        if claims:
+            self._t.watch.claimed(len(claims))
+            for claim in claims:
+                self._start(claim)
+        else:
+            await self._until_due()
+
+    def _wants(self) -> list[Want]:
+        idle = self._lanes - len(self._busy)
+        if idle <= 0:
+            return []
+        wants = [] if self._alone else [Want(priority=Priority.BULK, batches=1, alone=True)]
+        wants.append(Want(priority=Priority.URGENT, batches=idle))
+        if idle > self._reserve:
+            wants.append(Want(priority=Priority.BULK, batches=idle - self._reserve))
+        return wants
+
+    def _start(self, claim: Claim) -> None:
+        task = asyncio.create_task(Lane(self._t, claim).run())
+        self._busy.add(task)
+        alone = claim.losses >= LOSSES_TOGETHER
+        self._alone = self._alone or alone
+
+        def done(ended: asyncio.Task[None]) -> None:
+            self._busy.discard(ended)
+            if alone:
+                self._alone = False
+            self._idle.set()
+
+        task.add_done_callback(done)
+
+    async def _until_idle(self) -> None:
+        """Sleep until a lane is free."""
+        self._idle.clear()
+        await self._idle.wait()
+
+    async def _until_due(self) -> None:
+        """Sleep until something changed, or until the first waiting batch is due."""
+        due = await self._t.ledger.next_due()
+        wait = _LONGEST_SLEEP if due is None else due - self._t.clock.now()
+        if wait > 0:
+            await self._sleep(min(wait, _LONGEST_SLEEP))
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
