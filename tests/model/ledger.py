@@ -84,8 +84,14 @@ class Ledger:
         return verdict, after
 
     def end(self, cell: Cell, state: RecipientState) -> Cell:
-        """Return a recipient of a batch that ends: its doubt is resolved *before* it is called cancelled or failed."""
-        cell = self.resolve(cell)
+        """Return a recipient of a batch that ends.
+
+        A doubt that nobody will resolve any more is ``unknown`` under either policy: cancelled or failed would hide it.
+        """
+        if cell.state is R.SENDING:
+            cell = self.move(cell, R.IN_DOUBT)
+        if cell.state is R.IN_DOUBT:
+            return self.move(cell, R.UNKNOWN)
         return self.move(cell, state) if cell.state in (R.PENDING, R.DEFERRED) else cell
 
     def without_rest(self, verdict: BatchState, people: tuple[Cell, ...]) -> BatchState:

@@ -129,6 +129,17 @@ class NoMargin(Model):
         return True
 
 
+class RenewalUnchecked(Model):
+    """A process believes in all its claims again as soon as a renewal gets through, also in those it has lost."""
+
+    def renew(self, s: State, i: int) -> Steps:
+        worker = s.workers[i]
+        yield from super().renew(s, i)
+        if not worker.newest and not worker.fresh:
+            step = Step("renew", Kind.SYSTEM, i, worker.batch)
+            yield step, with_worker(s, i, worker._replace(fresh=True))
+
+
 class SweepKeepsToken(Model):
     """The sweeper gives a batch back without a new token: its old holder can still write."""
 
@@ -242,11 +253,19 @@ class CloserTakesLiveClaims(Model):
         yield from self.close(s, b, batch)
 
 
-class CancelForgetsDoubt(Model):
-    """Who was in doubt when the session was cancelled is ``cancelled``, without a flag: the drawing has that arrow."""
+class CancelHidesDoubt(Model):
+    """Who is in doubt when the session is cancelled becomes ``cancelled``: the drawing has that arrow."""
 
     def end(self, cell: Cell, state: RecipientState) -> Cell:
-        return super().end(cell, state)._replace(flagged=cell.flagged)
+        ended = super().end(cell, state)
+        return Cell(state, cell.flagged) if ended.state is R.UNKNOWN and cell.state is not R.UNKNOWN else ended
+
+
+class RedriveTakesHeldBatches(Model):
+    """A redrive makes every batch wait, also one that a worker holds."""
+
+    def redrive_open(self, s: State, b: int) -> State:
+        return self.take(s, b, B.WAITING, s.batches[b].cells)
 
 
 class RedriveTakesTold(Model):
@@ -291,6 +310,7 @@ MUTANTS = (
     Mutant(FenceBeforePrepare, p.G6C, _rules("stop")),
     Mutant(NoMargin, p.G6C, _rules("stop")),
     Mutant(NoMargin, p.MEMORY, _rules("stop")),
+    Mutant(RenewalUnchecked, p.G6C, _rules("stop")),
     Mutant(SweepKeepsToken, p.G6C, _rules("stop")),
     Mutant(SweepKeepsToken, p.DRAWING, _rules("stop")),
     Mutant(AcknowledgeEarly, p.G6D_ACK, _rules(queue=True)),
@@ -305,8 +325,10 @@ MUTANTS = (
     Mutant(CancelOverwrites, p.G6C, _rules(people=CANCEL)),
     Mutant(CancelOverwrites, p.DRAWING, _rules(people=CANCEL)),
     Mutant(CloserTakesLiveClaims, p.G6C, _rules(people=CANCEL)),
-    Mutant(CancelForgetsDoubt, p.TRUTH, _rules("kill", people=CANCEL)),
-    Mutant(CancelForgetsDoubt, p.G2, _rules("kill", people=frozenset({"cancel", "redrive"}))),
+    Mutant(CancelHidesDoubt, p.TRUTH, _rules("kill", people=CANCEL)),
+    Mutant(CancelHidesDoubt, p.G2, _rules("kill", people=frozenset({"cancel", "redrive"}))),
+    Mutant(RedriveTakesHeldBatches, p.G3, _rules(people=frozenset({"cancel", "redrive"}))),
+    Mutant(RedriveTakesHeldBatches, p.FENCE, _rules(people=frozenset({"cancel", "redrive"}))),
     Mutant(RedriveTakesTold, p.G2, _rules(people=frozenset({"redrive"}), answers=REFUSED)),
     Mutant(RedriveUnknownWithoutFlag, p.G2, _rules("break", on_doubt=HOLD, people=frozenset({"redrive unknown"}))),
 )

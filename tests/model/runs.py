@@ -86,7 +86,7 @@ NOT_TAKEN: dict[Arrow, str] = {
     ("RecipientState", "SENDING", "UNKNOWN"): "the model's claim makes it in_doubt first",
     ("RecipientState", "SENDING", "EXPIRED"): "the model has no expiry of one message",
     ("RecipientState", "IN_DOUBT", "ACCEPTED"): "reconciled by a receipt: receipts are left out",
-    ("RecipientState", "IN_DOUBT", "CANCELLED"): "by way of pending, flagged: see the mutant CancelForgetsDoubt",
-    ("RecipientState", "IN_DOUBT", "EXPIRED"): "by way of pending, flagged: see the mutant CancelForgetsDoubt",
+    ("RecipientState", "IN_DOUBT", "CANCELLED"): "a doubt ends as unknown: see the mutant CancelHidesDoubt",
+    ("RecipientState", "IN_DOUBT", "EXPIRED"): "a doubt ends as unknown: see the mutant CancelHidesDoubt",
 }
 """Arrows of ``core.states`` that no run takes, and why. A new arrow in the code must be walked, or stand here."""

@@ -69,7 +69,7 @@ class Model(Protocol):
         return not any(w.batch == b and w.newest and w.fresh for w in s.workers)
 
     def close(self, s: State, b: int, batch: Batch) -> Steps:
-        """The people of a free batch of a cancelled or expired session follow it, doubts resolved first."""
+        """The people of a free batch of a cancelled or expired session follow it, but for those in doubt."""
         if s.session not in CLOSED:
             return
         yield self.end_free(s, b, *CLOSED[s.session])
@@ -80,7 +80,7 @@ class Model(Protocol):
         return Step(f"end as {verdict.word}", Kind.SYSTEM, batch=b), self.take(s, b, verdict, people)
 
     def bury(self, s: State, b: int, batch: Batch) -> Steps:
-        """A batch whose claim was lost too often is dead: its pending failed (poison), its doubts by policy."""
+        """A batch whose claim was lost too often is dead: its pending failed (poison), its doubts unknown."""
         if batch.state is B.WAITING and self.dead(batch.losses) and s.session in UNFINISHED_SESSION:
             yield self.end_free(s, b, R.FAILED, B.DEAD)
 
@@ -137,8 +137,13 @@ class Model(Protocol):
                     after = self.take(with_batch(after, b, losses=0), b, B.WAITING, people)
             else:
                 open_work = True
+                after = self.redrive_open(after, b)
         if open_work:
             yield Step(word, PERSON), after
+
+    def redrive_open(self, s: State, b: int) -> State:
+        """Return the state after a redrive met a batch that is not finished: whoever works on it goes on."""
+        return s
 
     def again(self, cell: Cell, who: Who, *, unknown: bool) -> Cell:
         """Return a recipient as a redrive leaves it. Who was accepted, or is not mended, stays."""

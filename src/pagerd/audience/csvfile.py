@@ -11,6 +11,7 @@ never closed, a record beyond the limit and bytes that are no UTF-8 end the read
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from itertools import chain
@@ -28,6 +29,7 @@ from pagerd.core.errors import Fault, Invalid
 from pagerd.core.policy import Channel, OnInvalid
 
 DELIMITERS: Final = (",", ";", "\t")
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 class _Starved(Exception):
@@ -79,8 +81,10 @@ class CsvReader(Reader):
         try:
             text = slab.decode()
         except UnicodeDecodeError as wrong:
-            line = self._line + len(self._carry) + 1
-            raise self.faults.fatal(encoding_fault(slab, wrong, self._slabs.offset, line)) from None
+            ends = [end.end() for end in _LINE_END.finditer(slab, 0, wrong.start)]
+            line = self._line + len(self._carry) + len(ends) + 1
+            start = ends[-1] if ends else 0
+            raise self.faults.fatal(encoding_fault(slab, wrong, self._slabs.offset, line, start)) from None
         self._carry.extend(StringIO(text, newline=""))
         if self._columns is None:
             self._read_header()

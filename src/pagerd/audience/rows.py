@@ -111,7 +111,9 @@ class Rows:
             row.line,
             row.data if fits_as_is(row.data) else {},
             row.id if row.id is not None and _is_id(row.id) else None,
-            flaw=_flaw_of(problems),
+            None if row.locale is None else tags.locale_tag(row.locale),
+            None if row.timezone is None else tags.time_zone(row.timezone),
+            _flaw_of(problems),
         )
         return Checked(person, mailbox.normalised if mailbox else "")
 

@@ -118,17 +118,16 @@ def _after(data: bytes, at: int) -> int:
     return at + 2 if data[at] == _CR and data[at + 1] == _LF else at + 1
 
 
-def encoding_fault(slab: bytes, wrong: UnicodeDecodeError, offset: int, line: int) -> Fault:
-    """Return the fault of a slab, at ``offset`` in its file and from ``line`` on, that is not UTF-8."""
-    before = slab[: wrong.start]
-    lines = before.splitlines(keepends=True)
-    ended = not lines or lines[-1].endswith((b"\n", b"\r"))
-    column = 1 if ended else len(lines[-1].decode()) + 1
+def encoding_fault(slab: bytes, wrong: UnicodeDecodeError, offset: int, line: int, start: int = 0) -> Fault:
+    """Return the fault of a slab that is not UTF-8.
+
+    The slab stands at ``offset`` in its file; the wrong byte is in line ``line``, which begins at ``start``.
+    """
     hint = ": this looks like UTF-16" if offset == 0 and slab[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
     byte = f"byte {offset + wrong.start} (from 0) is 0x{slab[wrong.start]:02x}{hint}"
     return Fault(
         code="encoding",
         detail=f"the file is not UTF-8: {byte}; save it as UTF-8",
-        line=line + len(lines) - (0 if ended else 1),
-        column=column,
+        line=line,
+        column=len(slab[start : wrong.start].decode()) + 1,
     )

@@ -9,28 +9,28 @@ import msgspec
 
 from pagerd.client.calls import at, posted
 from pagerd.client.face import F, Faced, operation, stream
-from pagerd.client.sessioncalls import fresh_key
 from pagerd.client.steps import Course, Plan, Request
 from pagerd.core.templates import TemplateDraft
 from pagerd.core.views import Page
 
 
 class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
-    """A template: its draft, and the newest published version (0 or ``None``: there is none)."""
+    """A template: its draft, and the newest published version (0: none yet). ``revision`` grows with each save."""
 
     name: str
-    draft: TemplateDraft | None = None
-    published: int | None = None
-    changed: bool | None = None
-    updated_at: str | None = None
+    draft: TemplateDraft
+    published: int = 0
+    revision: int = 0
+    updated_at: str | float | None = None
 
 
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A published version; it never changes."""
+    """A published version: what it says, for good."""
 
-    name: str = ""
+    name: str
     version: int
-    published_at: str | None = None
+    draft: TemplateDraft
+    published_at: str | float | None = None
 
 
 class Templates(Faced[F]):
@@ -42,10 +42,9 @@ class Templates(Faced[F]):
         return (yield from self._call(TemplateView, posted(at("templates", name), draft, method="PUT")))
 
     @operation
-    def publish(self, name: str, *, idempotency_key: str | None = None) -> Plan[VersionView]:
-        """Freeze the draft as the next version, which sessions use from now on."""
-        request = posted(at("templates", name, "publish"), key=idempotency_key or fresh_key())
-        return (yield from self._call(VersionView, request))
+    def publish(self, name: str) -> Plan[VersionView]:
+        """Freeze the draft as the next version, which sessions use from now on; once is enough for the same draft."""
+        return (yield from self._call(VersionView, posted(at("templates", name, "publish")), repeatable=True))
 
     @operation
     def get(self, name: str) -> Plan[TemplateView]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pagerd.core import ids
@@ -26,7 +26,11 @@ EXPIRED: Final = Reason(ReasonClass.EXPIRED, "expired")
 class Accounts:
     """Answers what became of whom. Every answer is one consistent snapshot."""
 
-    def __init__(self, store: Store, seal: Seal, book: ReasonBook, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, seal: Seal, book: ReasonBook, clock: Clock, normalised: Callable[[str], str]
+    ) -> None:
+        """``normalised`` gives an address as the blind index knows it; raises :class:`Invalid` for what is none."""
+        self._normalised = normalised
         self._store = store
         self._seal = seal
         self._book = book
@@ -129,13 +133,10 @@ class Accounts:
             pause = min(pause * 1.5, 0.25)
 
     async def search(
-        self, asker: Asker, normalised: str, *, session: str | None, since: float | None, limit: int = 100
+        self, asker: Asker, to: str, *, session: str | None, since: float | None, limit: int = 100
     ) -> list[TimelineView]:
-        """Return what happened to one address in all sessions or one, newest first.
-
-        ``normalised`` is the address as the blind index knows it; each hit is checked against the payload.
-        """
-        hash8 = self._seal.index.of(normalised)[:8]
+        """Return what happened to one address in all sessions or one, newest first."""
+        hash8 = self._seal.index.of(self._normalised(to))[:8]
         only = await self.row(asker, session) if session else None
 
         def look(work: Work) -> list[tuple[SessionRow, int, int]]:

@@ -9,7 +9,7 @@ import msgspec
 
 from pagerd.core.errors import Conflict, Fault, Invalid, Missing
 from pagerd.core.policy import Channel
-from pagerd.core.requests import Asker
+from pagerd.core.requests import Asker, ProviderDraft
 from pagerd.core.views import ProviderKindView, ProviderView
 from pagerd.ports.provider import Provider, ProviderKind
 from pagerd.ports.store import ProviderRow, Store
@@ -19,15 +19,6 @@ from pagerd.seal.hierarchy import Seal
 
 _COLUMN: Final = "credential"
 _NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
-
-
-class ProviderDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """What an asker wants a provider to be. ``credential`` unset keeps the one that is there."""
-
-    kind: str
-    settings: dict[str, Any]
-    credential: str | msgspec.UnsetType | None = msgspec.UNSET
-    enabled: bool = True
 
 
 class Providers:
@@ -105,7 +96,7 @@ class Providers:
             number=number,
             kind=draft.kind,
             channel=self._kinds[draft.kind].channel,
-            settings=msgspec.json.encode(draft.settings),
+            settings=msgspec.json.encode(draft.settings | ({"from": draft.sender} if draft.sender else {})),
             credential=kept,
             enabled=draft.enabled,
             paused=None,
@@ -180,9 +171,12 @@ class Providers:
         if kind is None:
             known = ", ".join(sorted(self._kinds))
             raise Invalid(f"there is no kind of provider {draft.kind!r}: {known}", code="provider_kind_unknown")
+        if draft.channel is not None and draft.channel is not kind.channel:
+            raise Invalid(f"a provider of kind {kind.name} carries {kind.channel}", code="provider_channel")
         settings = self._settings(kind, draft.settings, name)
         provider = kind.open(name, settings, credential)
-        carrier = Carrier(provider, number, getattr(settings, "sender", None), self._clock)
+        sender = draft.sender or getattr(settings, "sender", None)
+        carrier = Carrier(provider, number, sender, self._clock)
         self._retired += [self._carriers[name].provider] if name in self._carriers else []
         self._carriers[name] = carrier
         self._views[name] = ProviderView(
@@ -237,4 +231,3 @@ class Providers:
     def _shown(self, name: str) -> ProviderView:
         carrier = self._carrier(name)
         return msgspec.structs.replace(self._views[name], paused=carrier.paused, health=carrier.health())
-

@@ -12,7 +12,8 @@ from pagerd.core.errors import Fault, Invalid
 from pagerd.core.policy import Channel, OnDoubt, OnInvalid, Priority, SessionSpec
 from pagerd.core.requests import MessageRequest, SessionRequest
 from pagerd.route.providers import Providers
-from pagerd.templates.templates import Pinned, Templates
+from pagerd.templates.library import Templates
+from pagerd.templates.views import Pinned
 
 DEFAULT_BATCH: Final = 5
 _LONGEST_TTL: Final = 366 * 86_400

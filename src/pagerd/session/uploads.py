@@ -18,14 +18,15 @@ from pagerd.core.outcomes import Reason, ReasonClass
 from pagerd.core.policy import OnInvalid, SessionSpec
 from pagerd.core.requests import Asker
 from pagerd.core.states import SessionState
-from pagerd.core.views import PartView
+from pagerd.core.views import PartView, SessionView
 from pagerd.ledger import specs
 from pagerd.ledger.accounts import Accounts
 from pagerd.ports.store import PartRow, Payload, SessionRow, Work
 from pagerd.seal.hierarchy import SessionKey
 from pagerd.session.admission import Desk
 from pagerd.session.cutting import Cutter
-from pagerd.templates.templates import Templates
+from pagerd.session.starting import Starter
+from pagerd.templates.library import Templates
 
 _AT_ONCE: Final = 250
 """Batches in one transaction: a few milliseconds of the writer's time."""
@@ -33,10 +34,11 @@ _LAST_PART: Final = 1_000_000
 
 
 class Uploads:
-    """Takes parts in, and lists them."""
+    """Takes parts in, lists them, and starts what they make."""
 
     def __init__(self, desk: Desk, accounts: Accounts, templates: Templates) -> None:
         self._d = desk
+        self._starter = Starter(desk, accounts)
         self._accounts = accounts
         self._templates = templates
 
@@ -82,6 +84,10 @@ class Uploads:
         row = await self._accounts.row(asker, session_id)
         rows = await self._d.store.read(lambda work: work.parts.all(row.number))
         return [_view(part) for part in rows]
+
+    async def start(self, asker: Asker, session_id: str, *, parts: int, recipients: int) -> SessionView:
+        """Start the session, if what is there is what the asker counted; see :class:`Starter`."""
+        return await self._starter.start(asker, session_id, parts=parts, recipients=recipients)
 
     async def _staging(self, asker: Asker, session_id: str) -> SessionRow:
         row = await self._accounts.row(asker, session_id)

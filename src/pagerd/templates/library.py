@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
+
+import msgspec
 
 from pagerd.core.errors import Conflict, Missing
 from pagerd.core.policy import Channel
@@ -69,23 +72,29 @@ class Templates:
         Two at once get the same version. Raise :class:`Missing` (``template_unknown``), and :class:`Invalid` where the
         draft does not compile any more.
         """
-        now = self._clock.now()
+        while True:
+            seen = await self.get(workspace, name)
+            compile_template(seen.draft)
+            publish = partial(self._publish, workspace, name, seen.revision, self._clock.now())
+            done = await self._store.work(publish)
+            if done is not None:
+                return version_view(done, self._sleeper.version(done))
 
-        def change(work: Work) -> tuple[VersionRow, TemplateDraft]:
-            row = _row(work, workspace, name)
-            draft = self._sleeper.draft(row)
-            newest = work.templates.version(workspace, name, row.published)
-            if newest is not None and canonical(self._sleeper.version(newest)) == canonical(draft):
-                return newest, draft
-            compile_template(draft)
-            version = row.published + 1
-            body = self._sleeper.seal_version(workspace, name, version, draft)
-            made = VersionRow(workspace=workspace, name=name, version=version, body=body, published_at=now)
-            work.templates.publish(made)
-            work.templates.save(_published(row, version, now))
-            return made, draft
-
-        return version_view(*await self._store.work(change))
+    def _publish(self, workspace: int, name: str, revision: int, now: float, work: Work) -> VersionRow | None:
+        """Publish a checked revision of the draft; ``None`` where another was saved since."""
+        row = _row(work, workspace, name)
+        if row.revision != revision:
+            return None
+        draft = self._sleeper.draft(row)
+        newest = work.templates.version(workspace, name, row.published)
+        if newest is not None and canonical(self._sleeper.version(newest)) == canonical(draft):
+            return newest
+        version = row.published + 1
+        body = self._sleeper.seal_version(workspace, name, version, draft)
+        made = VersionRow(workspace=workspace, name=name, version=version, body=body, published_at=now)
+        work.templates.publish(made)
+        work.templates.save(msgspec.structs.replace(row, published=version))
+        return made
 
     async def get(self, workspace: int, name: str) -> TemplateView:
         """Return a template with its draft; raise :class:`Missing` (``template_unknown``) with the nearest name."""
@@ -162,17 +171,3 @@ def _row(work: Work, workspace: int, name: str) -> TemplateRow:
     if row is None:
         raise unknown(work, workspace, name)
     return row
-
-
-def _published(row: TemplateRow, version: int, now: float) -> TemplateRow:
-    """Return a template's row with its newest version."""
-    return TemplateRow(
-        id=row.id,
-        workspace=row.workspace,
-        name=row.name,
-        draft=row.draft,
-        published=version,
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=now,
-    )

@@ -18,16 +18,15 @@ def check_name(name: str) -> None:
     """Raise :class:`Invalid` for a name that no template can have."""
     if _NAME.fullmatch(name) is None:
         detail = f"{name!r} can't be a template's name: lower-case letters, digits and -, at most 100, no - first"
-        raise Invalid(
-            detail, faults=[Fault(code="template_name", detail=detail, pointer="/name")], code="template_name"
-        )
+        fault = Fault(code="template_name", detail=detail, pointer="/name")
+        raise Invalid(detail, faults=[fault], code=fault.code)
 
 
 def read_reference(text: str) -> tuple[str, int | None]:
     """Return (name, version) of ``order-shipped@3``, or (name, ``None``) of a bare name."""
     match = _REFERENCE.fullmatch(text)
     if match is None:
-        raise _invalid("template_unknown", f"{text!r} names no template: write NAME or NAME@VERSION")
+        raise unpinnable("template_unknown", f"{text!r} names no template: write NAME or NAME@VERSION")
     return match["name"], None if match["version"] is None else int(match["version"])
 
 
@@ -36,22 +35,17 @@ def unknown(work: Work, workspace: int, name: str) -> Missing:
     return Missing(_unknown(work, workspace, name), code="template_unknown")
 
 
-def unpinnable(code: str, detail: str) -> Invalid:
-    """Return the error for a reference that a session can't be pinned to."""
-    return _invalid(code, detail)
-
-
 def unknown_reference(work: Work, workspace: int, name: str) -> Invalid:
     """Return the error of :func:`unknown` as a fault of the request that named it."""
-    return _invalid("template_unknown", _unknown(work, workspace, name))
+    return unpinnable("template_unknown", _unknown(work, workspace, name))
+
+
+def unpinnable(code: str, detail: str) -> Invalid:
+    """Return the error for a reference that a session can't be pinned to: a fault of the field ``template``."""
+    return Invalid(detail, faults=[Fault(code=code, detail=detail, pointer="/template")], code=code)
 
 
 def _unknown(work: Work, workspace: int, name: str) -> str:
     """Return the words for a name that no template has."""
     names = [row.name for row in work.templates.page(workspace, _COMPARED, "")]
     return f"there is no template {name!r}{did_you_mean(name, names)}"
-
-
-def _invalid(code: str, detail: str) -> Invalid:
-    """Return a fault of the field ``template``."""
-    return Invalid(detail, faults=[Fault(code=code, detail=detail, pointer="/template")], code=code)

@@ -50,7 +50,7 @@ class Sleeper:
 
 def canonical(draft: TemplateDraft) -> bytes:
     """Return the bytes that are equal for equal drafts, and only for them."""
-    return msgspec.json.encode(draft, order="deterministic")
+    return msgspec.json.encode(draft, order="sorted")
 
 
 def _read(plain: bytes) -> TemplateDraft:

@@ -14,7 +14,7 @@ from pagerd.ledger import specs
 from pagerd.ports.store import SessionRow, Store
 from pagerd.render.compiled import CompiledTemplate
 from pagerd.seal.hierarchy import Seal, SessionKey
-from pagerd.templates.templates import Templates
+from pagerd.templates.library import Templates
 from pagerd.worker.schedules import SCHEDULES, Schedule
 
 _KEPT: Final = 1024

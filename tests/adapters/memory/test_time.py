@@ -9,6 +9,12 @@ import pytest
 from pagerd.adapters.memory.time import FixedChance, HandClock
 
 
+async def turns() -> None:
+    """Let everybody else run as far as they get."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def test_time_stands_still_until_it_is_moved() -> None:
     clock = HandClock(now=100.0, monotonic=5.0)
     assert (clock.now(), clock.monotonic()) == (100.0, 5.0)
@@ -34,13 +40,11 @@ async def test_who_waits_wakes_in_order_of_time_and_not_before() -> None:
     async with asyncio.TaskGroup() as group:
         for until in (3.0, 1.0, 2.0):
             group.create_task(sleeper(until))
-        while clock.waiting < 3:
-            await asyncio.sleep(0)
+        await turns()
         clock.advance(2.0)
-        while clock.waiting > 1:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await turns()
         assert woken == [1.0, 2.0]
+        assert clock.waiting == 1
         clock.advance(1.0)
     assert woken == [1.0, 2.0, 3.0]
 
@@ -54,8 +58,8 @@ async def test_a_time_that_is_past_waits_for_nothing() -> None:
 async def test_a_waiter_that_gave_up_is_forgotten() -> None:
     clock = HandClock(monotonic=0.0)
     waiter = asyncio.create_task(clock.until(1.0))
-    while not clock.waiting:
-        await asyncio.sleep(0)
+    await turns()
+    assert clock.waiting == 1
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     assert clock.waiting == 0

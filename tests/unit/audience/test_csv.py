@@ -102,8 +102,8 @@ def test_an_audience_without_variables(read_csv: Read) -> None:
 
 
 def test_every_fault_of_a_row_is_told_with_its_place(read_csv: Read) -> None:
-    body = 'to,name,total,locale,timezone,id\r\n"bad, address","A\r\nB","12,50",xx_YY,Mars/Base,"a\tb"\r\nb@x.org,,x,,,\r\n'
-    found = read_csv(body)
+    row = '"bad, address","A\r\nB","12,50",xx_YY,Mars/Base,"a\tb"'
+    found = read_csv(f"to,name,total,locale,timezone,id\r\n{row}\r\nb@x.org,,x,,,\r\n")
     assert found.people == []
     assert [(f.code, f.line, f.column) for f in found.faults] == [
         ("address_invalid", 2, 1),
@@ -220,6 +220,7 @@ def test_other_channels_are_not_supported_yet(read_csv: Read) -> None:
     assert [(f.code, f.line) for f in found.faults] == [("channel_not_supported_yet", 2)]
 
 
+NO_LINE_ENDS = str.maketrans("", "", "\r\n")
 CELLS = st.text(alphabet=st.sampled_from('ab",;\t\n\r é用\u2028'), max_size=6)
 
 
@@ -235,6 +236,8 @@ CELLS = st.text(alphabet=st.sampled_from('ab",;\t\n\r é用\u2028'), max_size=6)
 def test_what_the_standard_library_writes_is_read(
     rows: list[tuple[str, str]], delimiter: str, end: str, quoting: Any, chunk: int, slab: int
 ) -> None:
+    if quoting == csv.QUOTE_MINIMAL:  # which leaves the line ends that it does not write itself unquoted
+        rows = [(a.translate(NO_LINE_ENDS), b.translate(NO_LINE_ENDS)) for a, b in rows]
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows([("to", "a", "b"), *((f"p{n}@x.org", *row) for n, row in enumerate(rows))])
@@ -249,9 +252,7 @@ def test_what_the_standard_library_writes_is_read(
     ]
     found += [checked.recipient for some in reader.end() for checked in some]
     assert reader.faults.kept == []
-    assert [(r.to, r.data) for r in found] == [
-        (f"p{n}@x.org", {name: cell for name, cell in zip("ab", row, strict=True) if cell})
-        for n, row in enumerate(rows)
-    ]
+    given_data = [{name: cell for name, cell in zip("ab", row, strict=True) if cell} for row in rows]
+    assert [(r.to, r.data) for r in found] == [(f"p{n}@x.org", data) for n, data in enumerate(given_data)]
     written = text.getvalue().replace("\r\n", "\n").replace("\r", "\n").split("\n")
     assert all(written[r.line - 1].lstrip('"').startswith(r.to) for r in found)

@@ -28,7 +28,3 @@ async def client(mailbox: Mailbox) -> AsyncIterator[AsyncTestClient]:
     app = Litestar(inbox.routes(mailbox, smtp="127.0.0.1:1025"), exception_handlers={PagerError: told})
     async with AsyncTestClient(app, base_url=ORIGIN, raise_server_exceptions=True) as client:
         yield client
-
-
-def put(box: Mailbox, source: bytes, *to: str, sender: str = "shop@example.org") -> str:
-    return box.deliver(sender.encode(), [address.encode() for address in to or ("ada@example.com",)], source).decode()

@@ -97,7 +97,7 @@ class Dialogue:
             data, self._rest = self._rest + data, b""
         at, end = 0, len(data)
         while at < end and not self.closed:
-            if self._mode == _COMMANDS or self._want > 3:
+            if self._mode == _COMMANDS:
                 at = self._read_commands(data, at)
             elif self._mode == _DATA:
                 at = self._read_data(data, at)

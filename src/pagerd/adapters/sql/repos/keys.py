@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
 from pagerd.adapters.sql.repos.rows import columns, struct
@@ -45,8 +44,8 @@ class SqlApiKeys:
 
 
 def _key(row: Row[Any]) -> ApiKeyRow:
-    found = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    return msgspec.convert(found | {"scopes": tuple(found["scopes"].split())}, ApiKeyRow, strict=False)
+    found = {name: getattr(row, name) for name in ApiKeyRow.__struct_fields__}
+    return ApiKeyRow(**found | {"scopes": tuple(row.scopes.split())})
 
 
 class SqlIdempotency:

@@ -13,7 +13,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 def struct(kind: type[S], row: Row[Any]) -> S:
     """Return a row as a struct: columns and fields have the same names, and enumerations their values."""
-    return msgspec.convert(dict(row._mapping), kind, strict=False)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return msgspec.convert(row, kind, strict=False, from_attributes=True)
 
 
 def structs(kind: type[S], rows: Iterable[Row[Any]]) -> list[S]:
