@@ -45,7 +45,6 @@ from pagerd.session.control import Control
 from pagerd.session.housekeeping import Housekeeper
 from pagerd.session.restored import pause_everything
 from pagerd.session.uploads import Uploads
-from pagerd.templates.desk import TemplateDesk
 from pagerd.templates.library import Templates
 from pagerd.worker.briefs import Briefs
 from pagerd.worker.budget import Budget
@@ -87,7 +86,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     keystore: SqliteKeyStore
     seal: Seal
     book: ReasonBook
-    templates: TemplateDesk
+    templates: Templates
     providers: Providers
     admission: Admission
     uploads: Uploads
@@ -186,7 +185,7 @@ async def open_house(settings: Settings, stack: AsyncExitStack, extras: Extras |
         keystore=keystore,
         seal=seal,
         book=book,
-        templates=TemplateDesk(templates),
+        templates=templates,
         providers=providers,
         admission=Admission(desk),
         uploads=Uploads(desk, accounts, templates),

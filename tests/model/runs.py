@@ -25,10 +25,13 @@ OK_ONLY: frozenset[Slot] = frozenset()
 OR_REFUSED = frozenset({Slot.PERMANENT})
 
 RUNS: dict[str, Rules] = {
-    "resend": Rules(people=_("pause", "cancel", "redrive")),
-    "resend, window of two": Rules(window=2, people=_("cancel")),
+    "resend": Rules(people=_("pause", "cancel")),
+    "resend, redrive": Rules(answers=OR_REFUSED, people=_("cancel", "redrive")),
+    "resend, window of two": Rules(window=2, answers=OK_ONLY, people=_("cancel", "redrive unknown")),
     "resend, three people": Rules(audience=((Who.GOOD,) * 3,), window=2, answers=OK_ONLY),
-    "resend, expiry, one suppressed": Rules(audience=((Who.SUPPRESSED, Who.GOOD),), people=_("expire", "redrive")),
+    "resend, expiry, one suppressed": Rules(
+        audience=((Who.SUPPRESSED, Who.GOOD),), people=_("expire", "redrive unknown")
+    ),
     "hold": Rules(on_doubt=HOLD, people=_("pause", "cancel", "redrive")),
     "hold, window of two": Rules(on_doubt=HOLD, window=2, people=_("pause", "expire", "redrive")),
     "hold, a person may resend": Rules(on_doubt=HOLD, answers=OR_REFUSED, people=_("redrive unknown")),
@@ -36,7 +39,7 @@ RUNS: dict[str, Rules] = {
     "a bad one is skipped": Rules(
         audience=((Who.BAD, Who.GOOD),), on_invalid=OnInvalid.SKIP, people=_("cancel", "redrive")
     ),
-    "poison": Rules(poison=2, answers=OR_REFUSED),
+    "poison": Rules(poison=2, answers=OR_REFUSED, people=_("redrive unknown")),
     "poison, hold": Rules(poison=2, on_doubt=HOLD, people=_("redrive")),
     "no faults": Rules(audience=TWO_PAIRS, faults=_(), answers=OR_REFUSED, people=_("pause", "cancel", "redrive")),
     "two batches": Rules(audience=TWO_SINGLES, faults=_("kill", "stop", "break"), answers=OK_ONLY),

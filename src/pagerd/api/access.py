@@ -17,7 +17,7 @@ _INCLUDED = {"recipient.read_masked": "recipient.read_pii", "session.read": "ses
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a request through to a public route, or to one whose permission its key has."""
-    if handler.opt.get("public") is True or connection.scope.get("method") == "OPTIONS":
+    if handler.opt.get("public") is True:
         return
     permission = handler.opt["permission"]
     stages: Stages = connection.app.state["stages"]

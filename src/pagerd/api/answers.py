@@ -16,9 +16,9 @@ class Reply(ASGIResponse):
     """An answer whose body is already bytes."""
 
 
-def shown(view: Any, status: int = 200) -> Reply:
+def shown(view: Any, status: int = 200, *, headers: dict[str, str] | None = None) -> Reply:
     """Answer a view as JSON."""
-    return Reply(body=_encode(view), status_code=status)
+    return Reply(body=_encode(view), status_code=status, headers=headers)
 
 
 def listed(items: list[Any]) -> Reply:

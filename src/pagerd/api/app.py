@@ -16,12 +16,14 @@ from pagerd.api import (
     health,
     later,
     messages,
+    options,
     parts,
     problems,
     providers,
     recipients,
     sessions,
     stamps,
+    templates,
 )
 from pagerd.api.stages import Stages
 from pagerd.core.errors import PagerError
@@ -38,14 +40,16 @@ def build(stages: Stages, *, dev: bool) -> Litestar:
         *recipients.HANDLERS,
         *batches.HANDLERS,
         *messages.HANDLERS,
+        *templates.HANDLERS,
         *providers.HANDLERS,
         *events.HANDLERS,
         *docs.HANDLERS,
         *health.handlers(open_metrics=stages.settings.open_metrics),
         *later.handlers(),
+        *(stages.inbox_routes if dev else ()),
     ]
     app = Litestar(
-        [*routes, *(stages.inbox_routes if dev else ())],
+        [*options.handlers(routes), *routes],
         guards=[access.guard],
         before_send=[stamps.stamp],
         exception_handlers={

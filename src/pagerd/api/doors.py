@@ -51,6 +51,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     idempotent: bool = False
     changes: bool = False
     """Whether the thing's state can stand in the way (409, 410)."""
+    tagged: bool = False
+    """Whether an If-Match can be stale (412)."""
     also: dict[int, str] = {}
     """Further statuses that carry the same answer, and when."""
 
@@ -66,7 +68,7 @@ def public(door: Door | None = None) -> dict[str, Any]:
 
 
 def handlers(routes: Iterable[BaseRoute]) -> list[tuple[HTTPRoute, HTTPRouteHandler]]:
-    """Return every route with every handler of ours on it (the framework answers OPTIONS by itself)."""
+    """Return every route with every handler on it, those apart that only say which methods there are."""
     return [
         (route, handler)
         for route in routes

@@ -36,7 +36,4 @@ async def _not_yet() -> Reply:
 def handlers() -> list[HTTPRouteHandler]:
     """Return a handler for each."""
     opt = needs("session.read")
-    return [
-        route(path, http_method=[method], opt=opt, include_in_schema=False)(_not_yet)
-        for method, path in _PATHS
-    ]
+    return [route(path, http_method=[method], opt=opt, include_in_schema=False)(_not_yet) for method, path in _PATHS]

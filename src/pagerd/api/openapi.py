@@ -21,7 +21,7 @@ from pagerd.api.doors import Door
 from pagerd.api.problems import Problem
 
 _REF: Final = "#/components/schemas/{name}"
-_ERRORS: Final = (400, 401, 403, 404, 409, 410, 413, 415, 422, 500, 503)
+_ERRORS: Final = (400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 500, 503)
 _REQUEST_ID: Final = {"Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
 Json = dict[str, Any]
@@ -107,6 +107,9 @@ def _parameters(route: HTTPRoute, door: Door, schemas: _Schemas) -> Iterator[Jso
             yield {"name": name, "in": "query", "required": False, "schema": _without_null(schema)}
     if door.idempotent:
         yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": _KEY}
+    if door.tagged:
+        yield {"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}}
+        yield {"name": "If-None-Match", "in": "header", "required": False, "schema": {"const": "*"}}
     if door.takes != Door().takes:
         yield {"name": "Content-Digest", "in": "header", "required": False, "schema": {"type": "string"}}
 
@@ -153,6 +156,8 @@ def _errors(route: HTTPRoute, handler: HTTPRouteHandler, door: Door) -> set[int]
         found |= {422}
     if door.idempotent:
         found |= {404, 409}
+    if door.tagged:
+        found |= {412}
     return found | ({409, 410} if door.changes else set())
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from pagerd.core.policy import Channel
 from pagerd.core.requests import Answer, Asker, MessageRequest, ProviderDraft, Redrive, Retry, SessionRequest
 from pagerd.core.templates import TemplateDraft
 from pagerd.core.views import (
@@ -28,6 +29,8 @@ from pagerd.core.views import (
     SessionView,
     TimelineView,
 )
+from pagerd.render.preview import Preview
+from pagerd.templates.views import TemplateView, VersionView
 
 
 class Admission(Protocol):
@@ -169,30 +172,42 @@ class Providers(Protocol):
 
 
 class Templates(Protocol):
-    """Drafts and published versions."""
+    """Drafts and published versions. Every verb takes the workspace first."""
 
-    async def save(self, asker: Asker, name: str, draft: TemplateDraft) -> Any:
-        """Save a draft; an :class:`~pagerd.core.errors.Invalid` names variant, part, line and column."""
+    async def save(self, workspace: int, name: str, draft: TemplateDraft, *, expected: int | None) -> TemplateView:
+        """Save a draft. ``expected``: the revision that its author saw (0: none); another one there is a Conflict.
+
+        An :class:`~pagerd.core.errors.Invalid` names variant, part, line and column.
+        """
         ...
 
-    async def publish(self, asker: Asker, name: str) -> Any:
-        """Freeze the draft as the next version."""
+    async def publish(self, workspace: int, name: str) -> VersionView:
+        """Freeze the draft as the next version; a draft that is published already is not published again."""
         ...
 
-    async def get(self, asker: Asker, name: str) -> Any:
+    async def get(self, workspace: int, name: str) -> TemplateView:
         """Return a template with its draft."""
         ...
 
-    async def page(self, asker: Asker, *, limit: int, cursor: str | None) -> Page[Any]:
-        """Return templates, in order of name."""
+    async def page(self, workspace: int, limit: int, after: str = "") -> list[TemplateView]:
+        """Return templates in order of name, those after ``after``."""
         ...
 
-    async def versions(self, asker: Asker, name: str) -> list[Any]:
+    async def versions(self, workspace: int, name: str) -> list[VersionView]:
         """Return the published versions, newest first."""
         ...
 
-    async def preview(self, asker: Asker, name: str, preview: Any) -> Any:
-        """Show every part as it would leave."""
+    async def preview(
+        self,
+        workspace: int,
+        name: str,
+        data: dict[str, Any],
+        *,
+        channel: Channel,
+        locale: str | None,
+        version: int | None,
+    ) -> Preview:
+        """Show every part as it would leave; without ``version``, of the draft."""
         ...
 
 

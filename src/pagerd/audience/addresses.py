@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from pagerd.audience.limits import ADDRESS_OCTETS, LOCAL_OCTETS
+from pagerd.audience.limits import ADDRESS_OCTETS, LABEL_OCTETS, LOCAL_OCTETS
 from pagerd.core.recipients import Flaw
 
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -100,6 +100,14 @@ _SLIPS: Final[tuple[tuple[Callable[[str], object], str], ...]] = (
     (lambda to: to.lower().startswith("mailto:"), 'write the bare address, without "mailto:"'),
     (lambda to: '"' in to, "quoted local parts are not supported"),
     (lambda to: to.endswith("]") and "@[" in to, "an IP address in brackets is not supported after the @"),
+    (
+        lambda to: len(to.rpartition("@")[0]) > 2 * LOCAL_OCTETS,
+        f"the part before the @ is longer than {LOCAL_OCTETS} bytes",
+    ),
+    (
+        lambda to: max(map(len, to.rpartition("@")[2].split("."))) > LABEL_OCTETS,
+        f"a label of the domain is longer than {LABEL_OCTETS} bytes",
+    ),
     (lambda to: to.count("@") > 1, "there is more than one @: a recipient has one address"),
 )
 """What people and attackers get wrong most, said in our own words: the first that is true."""

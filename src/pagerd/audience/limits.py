@@ -30,3 +30,6 @@ ADDRESS_OCTETS: Final = 254
 
 LOCAL_OCTETS: Final = 64
 """The longest local part (RFC 5321, 4.5.3.1.1)."""
+
+LABEL_OCTETS: Final = 63
+"""The longest label of a domain (RFC 1035, 2.3.4)."""

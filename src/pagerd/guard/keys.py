@@ -11,7 +11,7 @@ import msgspec
 
 from pagerd.core.errors import Fault, Invalid, Missing, Unauthenticated
 from pagerd.guard import writing
-from pagerd.guard.permissions import Permission, read_scopes
+from pagerd.guard.permissions import known_scopes, read_scopes
 from pagerd.guard.principals import Principal
 from pagerd.ports.store import ApiKeyRow, Store
 from pagerd.ports.time import Chance, Clock
@@ -63,7 +63,7 @@ class ApiKeys:
             name=name,
             digest=writing.digest(text),
             live=live,
-            scopes=tuple(sorted(granted)),
+            scopes=tuple(sorted(scope.value for scope in granted)),
             created_at=now,
             expires_at=expires_at,
         )
@@ -109,9 +109,10 @@ class ApiKeys:
 
 
 def _principal(row: ApiKeyRow) -> Principal:
-    """Return who a key speaks for; a scope that a newer release wrote and this one does not know is not granted."""
-    known = frozenset(Permission(name) for name in row.scopes if name in Permission)
-    return Principal(workspace=row.workspace, key_id=row.id, name=row.name, live=row.live, scopes=known)
+    """Return who a key speaks for."""
+    return Principal(
+        workspace=row.workspace, key_id=row.id, name=row.name, live=row.live, scopes=known_scopes(row.scopes)
+    )
 
 
 def _check_valid(row: ApiKeyRow, now: float) -> None:

@@ -85,6 +85,11 @@ def read_scopes(names: Iterable[str]) -> frozenset[Permission]:
     return frozenset(_BY_NAME[name] for name in asked)
 
 
+def known_scopes(names: Iterable[str]) -> frozenset[Permission]:
+    """Return the permissions of these names; one that a newer release wrote and this one does not know is left out."""
+    return frozenset(_BY_NAME[name] for name in names if name in _BY_NAME)
+
+
 def _unknown(name: str) -> str:
     near = get_close_matches(name, _BY_NAME, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

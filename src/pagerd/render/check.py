@@ -19,7 +19,7 @@ from pagerd.render.words import did_you_mean, words
 _LOADING: Final = words("include extends import from")
 _STATEMENTS: Final = words(
     "if elif else endif for endfor set endset with endwith block endblock filter endfilter macro endmacro call endcall"
-    " autoescape endautoescape raw endraw do break continue include extends import from"
+    " autoescape endautoescape raw endraw do break continue"
 )
 _UNKNOWN_STATEMENT: Final = re.compile(r"unknown statement (\w+)")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]|=\?")

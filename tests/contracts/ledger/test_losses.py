@@ -172,6 +172,21 @@ async def test_with_hold_a_batch_with_nobody_left_to_send_to_ends(
     assert (await session_of(session)).state is S.COMPLETED_WITH_FAILURES
 
 
+async def test_a_batch_with_nobody_left_is_settled_also_when_that_claim_is_lost_too(
+    claim: Any, start: Any, lose: Any, row_of: Any, session_of: Any
+) -> None:
+    session = await start(size=1, on_doubt=OnDoubt.HOLD)
+    (hand,) = await claim(1)
+    await hand.put(B.DISPATCHING, R.SENDING)
+    await lose()
+    await claim(1)
+    await lose()
+    for again in await claim(1, alone=True):
+        await again.settle()
+    assert (await row_of(session)).state is B.FAILED
+    assert (await session_of(session)).state is S.FAILED
+
+
 async def test_deferred_people_are_pending_again_when_their_time_has_come(
     claim: Any, start: Any, rig: Any, store: Store
 ) -> None:

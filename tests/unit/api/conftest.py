@@ -306,7 +306,9 @@ class Accounts:
         view = self.room.session(asker, session_id)
         raw = ids.read(ids.SESSION, session_id)
         numbers = range(1, view.batches["total"] + 1)
-        return paged([batch_view(ids.batch_id(raw, no), no) for no in numbers if state in (None, "ready")], limit, cursor)
+        return paged(
+            [batch_view(ids.batch_id(raw, no), no) for no in numbers if state in (None, "ready")], limit, cursor
+        )
 
     async def recipient(self, asker: Asker, recipient_id: str) -> TimelineView:
         ids.read(ids.RECIPIENT, recipient_id, 28)
@@ -316,7 +318,7 @@ class Accounts:
                     return self.timeline(asker, session_id, one)
         raise Missing(f"there is no recipient {recipient_id}")
 
-    async def settled(self, asker: Asker, recipient_id: str, timeout: float) -> TimelineView:
+    async def settled(self, asker: Asker, recipient_id: str, timeout: float) -> TimelineView:  # noqa: ASYNC109
         self.waited.append(timeout)
         found = await self.recipient(asker, recipient_id)
         done = msgspec.structs.replace(found.recipient, state="accepted", attempts=1)
@@ -526,9 +528,7 @@ def _messages(pieces: list[bytes | None]) -> list[dict[str, Any]]:
     """Turn pieces of a body into messages; ``None`` is where the connection breaks."""
     last = len(pieces) - 1
     return [
-        {"type": "http.disconnect"}
-        if piece is None
-        else {"type": "http.request", "body": piece, "more_body": i < last}
+        {"type": "http.disconnect"} if piece is None else {"type": "http.request", "body": piece, "more_body": i < last}
         for i, piece in enumerate(pieces)
     ] or [{"type": "http.request", "body": b"", "more_body": False}]
 

@@ -61,7 +61,13 @@ async def test_a_key_is_wanted_before_the_body_is_read(ask):
 
 @pytest.mark.parametrize(
     "opt",
-    [{}, {"public": False}, {"permission": None}, {"permission": "session.crate"}, {"public": True, "permission": "session.read"}],
+    [
+        {},
+        {"public": False},
+        {"permission": None},
+        {"permission": "session.crate"},
+        {"public": True, "permission": "session.read"},
+    ],
 )
 def test_a_route_that_does_not_say_who_may_come_in_stops_the_start(house, opt):
     @get("/new", opt=opt)

@@ -13,7 +13,10 @@ async def test_alive_is_public(client):
 
 async def test_ready_names_each_dependency_and_tells_details_to_those_who_may_know(client, house):
     anonymous = await client.get("/readyz")
-    assert (anonymous.status_code, anonymous.json()) == (200, {"ready": True, "checks": [{"name": "store", "ok": True}]})
+    assert (anonymous.status_code, anonymous.json()) == (
+        200,
+        {"ready": True, "checks": [{"name": "store", "ok": True}]},
+    )
     curious = house.keys.issue("curious", "session.read")
     for headers in (curious, {"Authorization": "Bearer nobody"}):
         assert "secret" not in (await client.get("/readyz", headers=headers)).text

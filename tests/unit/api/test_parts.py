@@ -162,9 +162,13 @@ class TestDigest:
 
     async def test_others_beside_it_are_ignored(self, ask, staged):
         both = f"sha-512=:AAAA:, {digest(ROWS)}"
-        assert (await ask("PUT", f"/v1/sessions/{staged}/parts/1", [ROWS], NDJSON | {"Content-Digest": both})).status == 200
+        assert (
+            await ask("PUT", f"/v1/sessions/{staged}/parts/1", [ROWS], NDJSON | {"Content-Digest": both})
+        ).status == 200
 
-    @pytest.mark.parametrize("header", ["sha-256=abc", "sha-256=:AAAA:", "sha-256=:!:", "md5=:AAAA:", "", "sha-256=:A:"])
+    @pytest.mark.parametrize(
+        "header", ["sha-256=abc", "sha-256=:AAAA:", "sha-256=:!:", "md5=:AAAA:", "", "sha-256=:A:"]
+    )
     async def test_one_that_can_not_be_read_is_refused(self, ask, house, staged, header):
         heard = await ask("PUT", f"/v1/sessions/{staged}/parts/1", [ROWS], NDJSON | {"Content-Digest": header})
         assert (heard.status, json.loads(heard.body)["code"]) == (400, "invalid_digest")

@@ -62,7 +62,9 @@ def test_every_error_of_the_core_is_in_the_table_or_is_our_own_fault():
     def below(cls):
         return {cls}.union(*(below(sub) for sub in cls.__subclasses__()))
 
-    ours = {cls for cls in below(errors.Refused) | below(errors.Unavailable) if cls.__module__.startswith("pagerd.core")}
+    ours = {
+        cls for cls in below(errors.Refused) | below(errors.Unavailable) if cls.__module__.startswith("pagerd.core")
+    }
     assert ours <= problems.STATUS.keys()
     assert all(problems.status_of(cls("x")) == 500 for cls in (errors.Broken, errors.Misconfigured, errors.SealBroken))
 
@@ -93,7 +95,14 @@ SECRET = "ada@example.com in /var/lib/pagerd"
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError(SECRET), errors.Broken(SECRET), errors.SealBroken(SECRET), errors.PagerError(SECRET), KeyError(SECRET)]
+    "error",
+    [
+        RuntimeError(SECRET),
+        errors.Broken(SECRET),
+        errors.SealBroken(SECRET),
+        errors.PagerError(SECRET),
+        KeyError(SECRET),
+    ],
 )
 async def test_what_should_not_happen_tells_the_asker_nothing_and_the_log_where(house, error):
     with capture_logs() as logs:
@@ -156,7 +165,12 @@ async def test_every_answer_is_careful(client, path):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/sessions/ses_1/not-told.csv"), ("POST", "/v1/templates/x/test"), ("GET", "/v1/webhooks"), ("POST", "/v1/users")],
+    [
+        ("GET", "/v1/sessions/ses_1/not-told.csv"),
+        ("POST", "/v1/templates/x/test"),
+        ("GET", "/v1/webhooks"),
+        ("POST", "/v1/users"),
+    ],
 )
 async def test_what_is_named_and_not_built_says_so(client, house, method, path):
     answer = await client.request(method, path, headers=house.all)

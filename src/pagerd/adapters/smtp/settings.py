@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from pathlib import Path
+import ssl
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -110,13 +110,14 @@ def is_loopback(address: str) -> bool:
 
 
 def check_files(settings: SmtpSettings) -> None:
-    """Raise :class:`Misconfigured` when a file that the settings name can't be read."""
+    """Raise :class:`Misconfigured` when a file that the settings name can't be read, or is not what it should be."""
     if settings.ca_file is None:
         return
     try:
-        Path(settings.ca_file).read_bytes()
-    except OSError as error:
-        raise Misconfigured(f"ca_file {settings.ca_file}: {error.strerror}", code="ca_file") from error
+        ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        said = error.strerror or "no certificates in it"
+        raise Misconfigured(f"ca_file {settings.ca_file}: {said}", code="ca_file") from error
 
 
 def _split(text: str) -> SplitResult:

@@ -1,0 +1,1 @@
+"""The subcommands of pagerctl, one file each, and what they share."""

@@ -1,0 +1,1 @@
+"""What the command pagerd is made of."""
