@@ -1,6 +1,7 @@
 """Every route says who may come in and is described; every error code has a page."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,26 @@ from pagerd.api.stages import Stages
 SOURCE = Path(pagerd.__file__).parent
 NOT_OF_THE_INTERFACE = ("client", "cli", "adapters/capture")
 """Rooms whose errors never reach the API."""
-ERROR_CLASSES = {"Fault", "PagerError", "Refused", "Malformed", "Invalid", "Missing", "WrongState", "Gone", "Conflict",
+ERROR_CLASSES = {"RenderFailed", "Stale", "UnsupportedMedia", "Fault", "PagerError", "Refused", "Malformed", "Invalid", "Missing", "WrongState", "Gone", "Conflict",
                  "TooLarge", "Unauthenticated", "Forbidden", "NotSupportedYet", "Unavailable"}  # fmt: skip
+
+
+GIVE_CODES = {
+    "RenderFailed",
+    "Problem",
+    "Flaw",
+    "Refusal",
+    "fault",
+    "_fault",
+    "_wrong",
+    "unpinnable",
+    "add",
+    "_malformed",
+}
+"""What is called with a code among its positional arguments."""
+CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
+NEVER_SHOWN = {"error", "broken", "misconfigured", "seal_broken"}
+"""Codes of what is broken in us: the asker is told `internal`."""
 
 
 def nowhere(*_):
@@ -56,21 +75,23 @@ def test_no_path_has_a_place_for_an_address_or_a_key(routes):
 
 
 def codes(tree: ast.Module) -> set[str]:
-    """Return the codes that a module gives to errors: ``code=`` of their constructors, and of their classes."""
+    """Return the codes that a module gives to errors and faults, and to the classes of errors."""
     found = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
             if name in ERROR_CLASSES:
-                found |= {k.value.value for k in node.keywords if k.arg == "code" and isinstance(k.value, ast.Constant)}
-        if isinstance(node, ast.ClassDef) and any("code" in ast.unparse(one) for one in node.body):
-            found |= {
-                one.value.value
-                for one in node.body
-                if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "code"
-                if isinstance(one.value, ast.Constant)
-            }
-    return found
+                found |= {_text(keyword.value) for keyword in node.keywords if keyword.arg == "code"}
+            if name in GIVE_CODES:
+                found |= {text for text in map(_text, node.args) if CODE.fullmatch(text)}
+        if isinstance(node, ast.ClassDef):
+            assigned = [one for one in node.body if isinstance(one, ast.Assign)]
+            found |= {_text(one.value) for one in assigned if ast.unparse(one.targets[0]) == "code"}
+    return found - {""} - NEVER_SHOWN
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def sources():
@@ -88,7 +109,7 @@ def test_every_error_code_has_a_page(file):
 
 def test_the_scan_finds_codes_at_all():
     assert {"not_supported_yet", "wrong_state"} <= codes(ast.parse((SOURCE / "core/errors.py").read_text("utf-8")))
-    assert "duplicate_name" in codes(ast.parse((SOURCE / "api/jsontext.py").read_text("utf-8")))
+    assert "name_repeated" in codes(ast.parse((SOURCE / "api/jsontext.py").read_text("utf-8")))
 
 
 def test_every_page_says_something():

@@ -184,6 +184,17 @@ async def test_which_keys_may_go(store: Store, session_row: MakeSession) -> None
     assert not await store.read(lambda w: w.sessions.key_in_use(b"b" * 16))
 
 
+async def test_a_shared_key_is_in_use_until_the_last_session_gave_it_up(store: Store, session_row: MakeSession) -> None:
+    rows = [session_row(key_id=b"s" * 16) for _ in range(2)]
+    numbers = [await store.work(lambda w, row=row: w.sessions.add(row, Counts())) for row in rows]
+    used = []
+    for number, row in zip(numbers, rows, strict=True):
+        gone = msgspec.structs.replace(row, number=number, settled_key=True)
+        await store.work(lambda w, gone=gone: w.sessions.save(gone))
+        used.append(await store.read(lambda w: w.sessions.key_in_use(b"s" * 16)))
+    assert used == [True, False]
+
+
 async def test_walks_over_all_sessions_and_over_the_unfinished(store: Store, session_row: MakeSession) -> None:
     states = [S.RUNNING, S.COMPLETED, S.STAGING, S.CANCELLED, S.PAUSED]
     rows = [session_row(state=state, is_message=state is S.PAUSED) for state in states]

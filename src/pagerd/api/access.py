@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from pagerd.api.calls import Call
+from pagerd.api.doors import PERMISSIONS
 from pagerd.api.stages import Principal, Stages
 from pagerd.core.errors import Forbidden
 
@@ -17,9 +19,11 @@ _INCLUDED = {"recipient.read_masked": "recipient.read_pii", "session.read": "ses
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a request through to a public route, or to one whose permission its key has."""
+    permission = handler.opt.get("permission")
     if handler.opt.get("public") is True:
         return
-    permission = handler.opt["permission"]
+    if permission is None:
+        raise Forbidden
     stages: Stages = connection.app.state["stages"]
     principal = await identify(connection, stages)
     require(principal, permission)
@@ -41,3 +45,10 @@ def require(principal: Principal, permission: str) -> None:
 def also(call: Call, permission: str) -> None:
     """Demand a second permission, for what goes beyond the route's own."""
     require(call.user, permission)
+
+
+def not_wider(principal: Principal, scopes: Iterable[str]) -> None:
+    """Raise :class:`Forbidden` for ``scopes`` beyond the principal's own: nobody hands out what is not theirs."""
+    wider = sorted(PERMISSIONS & set(scopes) - set(principal.scopes))
+    if wider:
+        raise Forbidden(f"The key does not have what it wants to hand out: {', '.join(wider)}.", code="scope_too_wide")

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from pagerd.api import (
     access,
+    api_keys,
     batches,
     docs,
     doors,
@@ -43,6 +44,7 @@ def build(stages: Stages, *, dev: bool) -> Litestar:
         *templates.HANDLERS,
         *providers.HANDLERS,
         *events.HANDLERS,
+        *api_keys.HANDLERS,
         *docs.HANDLERS,
         *health.handlers(open_metrics=stages.settings.open_metrics),
         *later.handlers(),

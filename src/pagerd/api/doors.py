@@ -14,30 +14,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
 from pagerd.core.errors import Misconfigured
+from pagerd.guard.permissions import Permission
 
-PERMISSIONS: Final = frozenset(
-    {
-        "session.create",
-        "session.read",
-        "session.pause",
-        "session.cancel",
-        "delivery.redrive",
-        "recipient.read_pii",
-        "recipient.read_masked",
-        "template.read",
-        "template.write",
-        "template.publish",
-        "template.preview",
-        "provider.read",
-        "provider.write",
-        "provider.test",
-        "credential.write",
-        "metrics.read",
-        "system.health",
-        "apikey.admin",
-    }
-)
-"""The permissions that routes of this room ask for (security.md)."""
+PERMISSIONS: Final = frozenset(permission.value for permission in Permission)
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,7 +65,7 @@ def _described(shape: type) -> shapes.Type:
 def _walk(shape: shapes.Type, value: Any, at: str, faults: Faults) -> None:
     shape = _member(shape, value)
     if not _fits(shape, value):
-        faults.add("wrong_type", at, f"must be {_wanted(shape)}, not {kind_of(value)}")
+        faults.add("field_type", at, f"must be {_wanted(shape)}, not {kind_of(value)}")
     elif isinstance(shape, shapes.StructType):
         _walk_object(shape, value, at, faults)
     elif isinstance(shape, shapes.ListType):
@@ -102,11 +102,11 @@ def _walk_object(shape: shapes.StructType, value: dict[str, Any], at: str, fault
         elif name in later:
             faults.add("not_supported_yet", f"{at}/{_escaped(name)}", f"{name} is not built yet")
         else:
-            faults.add("unknown_field", f"{at}/{_escaped(name)}", _unknown(name, (*fields, *later), faults))
+            faults.add("field_unknown", f"{at}/{_escaped(name)}", _unknown(name, (*fields, *later), faults))
     covered = {later[name] for name in value if name in later}
     for name, field in fields.items():
         if field.required and name not in value and name not in covered:
-            faults.add("required", f"{at}/{_escaped(name)}", f"{name} is missing")
+            faults.add("field_missing", f"{at}/{_escaped(name)}", f"{name} is missing")
     _check_rules(rules, value, at, faults)
 
 
@@ -120,7 +120,7 @@ def _check_rules(rules: Rules, value: dict[str, Any], at: str, faults: Faults) -
     if len(named) > 1:
         faults.add("conflicting_fields", f"{at}/{named[1]}", f"{' and '.join(named)} exclude each other: give one")
     elif not named and not any(one.name in value for one in rules.later):
-        faults.add("required", at, f"needs {' or '.join(rules.one_of)}")
+        faults.add("field_missing", at, f"needs {' or '.join(rules.one_of)}")
 
 
 def _check_leaf(shape: shapes.Type, value: Any, at: str, faults: Faults) -> None:

@@ -52,7 +52,7 @@ def parse(body: bytes) -> Any:
             text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer, parse_float=_number
         )
     except json.JSONDecodeError as error:
-        raise _malformed("json_syntax", error.msg, error.lineno, error.colno) from None
+        raise _malformed("json_malformed", error.msg, error.lineno, error.colno) from None
     except RecursionError:
         raise _too_deep() from None
     if _too_deep_value(value):
@@ -73,7 +73,7 @@ def _text(body: bytes) -> str:
 def _malformed(code: str, detail: str, line: int, column: int) -> Malformed:
     fault = Fault(code=code, detail=detail, line=line, column=column)
     where = f"line {line}, column {column}"
-    return Malformed(f"The body is not JSON: {detail} ({where}).", code="malformed_json", faults=(fault,))
+    return Malformed(f"The body is not JSON: {detail} ({where}).", code="json_malformed", faults=(fault,))
 
 
 def _too_deep() -> Malformed:
@@ -85,12 +85,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise Malformed(f"The name {twice[:64]!r} stands twice in one object.", code="duplicate_name")
+        raise Malformed(f"The name {twice[:64]!r} stands twice in one object.", code="name_repeated")
     return found
 
 
 def _no_constant(word: str) -> NoReturn:
-    raise Malformed(f"{word} is not a number of JSON.", code="malformed_json")
+    raise Malformed(f"{word} is not a number of JSON.", code="json_malformed")
 
 
 def _integer(digits: str) -> int | float:

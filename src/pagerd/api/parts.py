@@ -50,7 +50,7 @@ async def upload(request: Call, session_id: FromPath[str], part: FromPath[str]) 
         number,
         chunks,
         content_type=media,
-        delimiter="\t" if query.delimiter == "tab" else query.delimiter,
+        delimiter=query.delimiter,
         digest=digest,
     )
     return shown(view)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 
 from pagerd.api.error_pages import title_of
 from pagerd.api.refusals import Disconnected, Stale, UnsupportedMedia
@@ -92,12 +92,19 @@ def refused(request: Request[Any, Any, Any], error: PagerError) -> Response[byte
 
 def framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answer what the framework refused: no such route, no such method, a request that is none."""
+    if isinstance(error, ValidationException) and isinstance(error.extra, list):
+        return refused(request, errors.Invalid(faults=[_of_parameter(one) for one in error.extra]))
     code = _FRAMEWORK.get(error.status_code)
     if code is None:
         return unexpected(request, error)
-    detail = title_of(code) if code != "not_found" else "There is nothing at this address."
+    detail = {403: error.detail, 404: "There is nothing at this address."}.get(error.status_code, title_of(code))
     problem = Problem(type=_page(code), title=title_of(code), status=error.status_code, detail=detail, code=code)
     return _response(problem, {name.lower(): value for name, value in (error.headers or {}).items()})
+
+
+def _of_parameter(said: dict[str, Any]) -> Fault:
+    """Return what the framework says about a parameter that it checked itself (the inbox's)."""
+    return Fault(code="field_type", detail=f"?{said.get('key', '')}= {said.get('message', '')}")
 
 
 def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[bytes]:

@@ -73,9 +73,9 @@ class MessageQuery(Query, frozen=True):
 
 
 class PartQuery(Query, frozen=True):
-    """What separates the cells of a CSV file, where it is not to be guessed."""
+    """What separates the cells of a CSV file, where it is not to be guessed: ``,`` ``;`` or tab, or as a word."""
 
-    delimiter: Literal[",", ";", "\t", "tab"] | None = None
+    delimiter: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
 
 
 Q = TypeVar("Q", bound=Query)
@@ -88,7 +88,7 @@ def asked(call: Call, shape: type[Q]) -> Q:
     texts: dict[str, Any] = {}
     for name, text in call.query_params.multi_items():
         if name in texts:
-            raise Invalid(f"The parameter {name[:64]!r} stands twice.", code="repeated_parameter")
+            raise Invalid(f"The parameter {name[:64]!r} stands twice.", code="parameter_repeated")
         texts[name] = _value(shape, name, text)
     found = faults.inspect(texts, shape, {})
     if found.count:
@@ -113,6 +113,6 @@ def _numeric(shape: type[Query]) -> frozenset[str]:
 def _in_query(fault: Fault) -> Fault:
     """Name the parameter in words: JSON Pointers lead into bodies only."""
     name = (fault.pointer or "").removeprefix("/")
-    code = "unknown_parameter" if fault.code == "unknown_field" else fault.code
+    code = "parameter_unknown" if fault.code == "field_unknown" else fault.code
     detail = fault.detail.replace("a field here", "a parameter here")
-    return Fault(code=code, detail=detail if code == "unknown_parameter" else f"?{name}= {detail}")
+    return Fault(code=code, detail=detail if code == "parameter_unknown" else f"?{name}= {detail}")

@@ -14,7 +14,7 @@ from pagerd.api.calls import Call, asker, stages_of
 from pagerd.api.doors import Door, needs
 from pagerd.api.queries import RecipientsQuery, asked
 from pagerd.api.reading import read
-from pagerd.api.translate import epoch
+from pagerd.api.times import epoch_of
 from pagerd.core.views import Page, RecipientView, TimelineView
 
 
@@ -52,7 +52,7 @@ async def search(request: Call) -> Reply:
     """Find everything about one address, over all sessions or in one, by the blind index."""
     body = await read(request, SearchBody)
     accounts = stages_of(request).accounts
-    found = await accounts.search(asker(request), body.to, session=body.session, since=epoch(body.since))
+    found = await accounts.search(asker(request), body.to, session=body.session, since=epoch_of(body.since))
     return listed(found)
 
 

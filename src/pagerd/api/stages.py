@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -29,6 +29,7 @@ from pagerd.core.views import (
     SessionView,
     TimelineView,
 )
+from pagerd.ports.store import ApiKeyRow
 from pagerd.render.preview import Preview
 from pagerd.templates.views import TemplateView, VersionView
 
@@ -238,8 +239,22 @@ class Principal(Protocol):
 class Keys(Protocol):
     """API keys."""
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        """Return whom the header speaks for; raise :class:`~pagerd.core.errors.Unauthenticated`."""
+    async def authenticate(self, header: str | None) -> Principal:
+        """Return whom an ``Authorization`` header speaks for; raise :class:`~pagerd.core.errors.Unauthenticated`."""
+        ...
+
+    async def issue(
+        self, workspace: int, name: str, scopes: Iterable[str], *, expires_at: float | None = None
+    ) -> tuple[str, ApiKeyRow]:
+        """Return a new key, which is shown this once, and its row."""
+        ...
+
+    async def list(self, workspace: int) -> list[ApiKeyRow]:
+        """Return all keys, newest first."""
+        ...
+
+    async def revoke(self, workspace: int, id: bytes) -> None:
+        """Revoke a key; twice is harmless."""
         ...
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -18,6 +17,7 @@ from pagerd.api.doors import Door, needs
 from pagerd.api.queries import PageQuery, asked
 from pagerd.api.reading import headers, read, read_or_default
 from pagerd.api.refusals import Stale
+from pagerd.api.times import instant
 from pagerd.core.errors import Conflict, Malformed
 from pagerd.core.policy import Channel
 from pagerd.core.templates import TemplateDraft
@@ -153,18 +153,14 @@ def _template(view: TemplateView) -> TemplateShown:
         name=view.name,
         revision=view.revision,
         published=view.published,
-        created_at=_time(view.created_at),
-        updated_at=_time(view.updated_at),
+        created_at=instant(view.created_at),
+        updated_at=instant(view.updated_at),
         draft=view.draft,
     )
 
 
 def _version(view: VersionView) -> VersionShown:
-    return VersionShown(name=view.name, version=view.version, published_at=_time(view.published_at), draft=view.draft)
-
-
-def _time(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return VersionShown(name=view.name, version=view.version, published_at=instant(view.published_at), draft=view.draft)
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [save, one, page, publish, versions, preview]

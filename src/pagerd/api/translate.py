@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pagerd.api.bodies import MessageBody, ProviderBody, RedriveBody, SessionBody, WhereBody
+from pagerd.api.times import epoch_of
 from pagerd.core.policy import OnDoubt, OnInvalid, Priority
 from pagerd.core.requests import MessageRequest, ProviderDraft, Redrive, SessionRequest
 
@@ -20,8 +19,8 @@ def session_request(body: SessionBody) -> SessionRequest:
         reply_to=body.reply_to,
         batch_size=body.batch_size,
         priority=Priority.URGENT if body.priority == "urgent" else Priority.BULK,
-        send_at=epoch(body.send_at),
-        expires_at=epoch(body.expires_at),
+        send_at=epoch_of(body.send_at),
+        expires_at=epoch_of(body.expires_at),
         ttl=body.ttl,
         on_invalid=body.on_invalid or OnInvalid.FAIL,
         on_doubt=body.on_doubt or OnDoubt.RESEND,
@@ -41,7 +40,7 @@ def message_request(body: MessageBody) -> MessageRequest:
         locale=body.locale,
         sender=body.sender,
         reply_to=body.reply_to,
-        expires_at=epoch(body.expires_at),
+        expires_at=epoch_of(body.expires_at),
         ttl=body.ttl,
         on_doubt=body.on_doubt or OnDoubt.RESEND,
         reference=body.reference,
@@ -57,7 +56,7 @@ def redrive(body: RedriveBody) -> Redrive:
         reason_class=where.reason_class,
         code=where.code,
         force=bool(body.force),
-        expires_at=epoch(body.expires_at),
+        expires_at=epoch_of(body.expires_at),
     )
 
 
@@ -71,8 +70,3 @@ def provider_draft(body: ProviderBody) -> ProviderDraft:
         sender=body.sender,
         enabled=body.enabled is not False,
     )
-
-
-def epoch(time: datetime | None) -> float | None:
-    """Return UTC epoch seconds."""
-    return None if time is None else time.timestamp()

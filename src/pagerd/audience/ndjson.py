@@ -8,12 +8,12 @@ wrong encoding is the file's.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from pagerd.audience.limits import RAW_CHARS, ROW_BYTES, SLAB_BYTES
-from pagerd.audience.objects import ADDRESS_OF, row_of
+from pagerd.audience.objects import ADDRESS_OF, ADDRESSES, row_of
 from pagerd.audience.problems import Problem
 from pagerd.audience.reader import Reader
 from pagerd.audience.rows import Checked, Row, Rows
@@ -33,7 +33,8 @@ class _Wire(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     timezone: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Wire).decode
+_ADDRESSES: Final = frozenset(ADDRESSES)
+_decode: Final = msgspec.json.Decoder(_Wire).decode
 
 
 class NdjsonReader(Reader):
@@ -72,9 +73,9 @@ class NdjsonReader(Reader):
         return found
 
     def _pick(self, to: dict[str, Any]) -> str | None:
-        """Return the address that the channel writes to, if ``to`` holds nothing else."""
+        """Return the address that the channel writes to, if ``to`` holds nothing unknown."""
         address = to.get(self._wanted)
-        return address if len(to) == 1 and isinstance(address, str) else None
+        return address if isinstance(address, str) and to.keys() <= _ADDRESSES else None
 
     def _look_closely(self, line: bytes, number: int, lines: list[bytes]) -> Checked | None:
         """Find out what is wrong with a line; ``lines`` are those of its slab."""

@@ -83,6 +83,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return self.to_go + self.in_doubt
 
     @property
+    def open_batches(self) -> int:
+        """Batches without a verdict: while there is one, the session runs."""
+        return self.batches_ready + self.batches_waiting + self.batches_claimed + self.batches_dispatching
+
+    @property
     def batches(self) -> int:
         """All batches."""
         return sum(as_tuple(self)[_FIRST_BATCH:])
@@ -140,11 +145,11 @@ def change(old: tuple[BatchState, bytes], new: tuple[BatchState, bytes]) -> tupl
 
 
 def verdict(counts: Counts) -> SessionState | None:
-    """Return the state that a session with these counts has earned, or ``None`` while somebody is unsettled.
+    """Return the state that a session with these counts has earned, or ``None`` while anything in it is open.
 
     Nobody not told is ``completed``; nobody told though somebody should have been is ``failed``.
     """
-    if counts.unsettled:
+    if counts.unsettled or counts.open_batches:
         return None
     if not counts.not_told:
         return SessionState.COMPLETED

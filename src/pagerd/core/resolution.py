@@ -11,10 +11,11 @@ from typing import Final
 import msgspec
 
 from pagerd.core import cells
+from pagerd.core.balance import batch_verdict
 from pagerd.core.cells import POSSIBLE_DUPLICATE, Cell
 from pagerd.core.outcomes import Reason, ReasonClass
 from pagerd.core.policy import OnDoubt
-from pagerd.core.states import EXCEPTIONAL, RecipientState
+from pagerd.core.states import EXCEPTIONAL, BatchState, RecipientState
 
 HELD: Final = Reason(ReasonClass.UNKNOWN, "held_in_doubt")
 POISON: Final = Reason(ReasonClass.POISON, "lost_alone")
@@ -93,6 +94,13 @@ def died(vec: bytes, held: int, poison: int) -> Moves:
     """
     new = [_died(cell, held, poison) for cell in cells.unpack(vec)]
     return moves(vec, new)
+
+
+def died_as(vec: bytes) -> BatchState:
+    """Return what a batch that was lost too often is: dead where somebody fails for it, else what it had earned."""
+    if any(state in (_R.PENDING, _R.DEFERRED) for state in cells.states(vec)):
+        return BatchState.DEAD
+    return BatchState.FAILED if any(state in _LEFT_BEHIND for state in cells.states(vec)) else batch_verdict(vec)
 
 
 def _died(cell: Cell, held: int, poison: int) -> Cell:

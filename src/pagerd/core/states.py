@@ -8,6 +8,7 @@ Session::
                                   │      └─► expired
                                   ├─► completed | completed_with_failures | failed | cancelled | expired
     any finished state ─► running            (redrive, round + 1)
+    completed ─► completed_with_failures | failed, completed_with_failures ─► failed     (a late bounce)
 
 Batch::
 
@@ -20,8 +21,9 @@ Recipient::
 
     pending ─► suppressed | duplicate | rejected | expired | cancelled | failed
     pending ─► sending ─► accepted | failed | deferred | in_doubt | pending (known not sent) | expired
+    sending ─► pending (resend, flagged) | unknown (hold)           (a claim was lost: as in_doubt)
     deferred ─► pending | expired | cancelled
-    in_doubt ─► accepted (reconciled) | pending (resend, flagged) | unknown (hold)
+    in_doubt ─► accepted (reconciled) | pending (resend, flagged) | unknown (hold, or nobody is to resend)
     failed | rejected | unknown | expired | cancelled ─► pending    (redrive)
     suppressed ─► pending                                           (redrive with force)
 """
@@ -109,7 +111,9 @@ SESSION_MOVES: Final[dict[SessionState, frozenset[SessionState]]] = {
     _S.READY: frozenset({_S.RUNNING, _S.PAUSED, _S.CANCELLED, _S.EXPIRED}),
     _S.RUNNING: frozenset({_S.PAUSED, *FINISHED_SESSION}),
     _S.PAUSED: frozenset({_S.RUNNING, _S.SCHEDULED, *FINISHED_SESSION}),
-    **dict.fromkeys(FINISHED_SESSION, frozenset({_S.RUNNING, _S.COMPLETED_WITH_FAILURES, _S.FAILED})),
+    _S.COMPLETED: frozenset({_S.RUNNING, _S.COMPLETED_WITH_FAILURES, _S.FAILED}),
+    _S.COMPLETED_WITH_FAILURES: frozenset({_S.RUNNING, _S.FAILED}),
+    **dict.fromkeys((_S.FAILED, _S.CANCELLED, _S.EXPIRED), frozenset({_S.RUNNING})),
 }
 
 BATCH_MOVES: Final[dict[BatchState, frozenset[BatchState]]] = {
@@ -126,7 +130,7 @@ RECIPIENT_MOVES: Final[dict[RecipientState, frozenset[RecipientState]]] = {
     ),
     _R.DEFERRED: frozenset({_R.PENDING, _R.SENDING, _R.EXPIRED, _R.CANCELLED, _R.REJECTED, _R.FAILED, _R.SUPPRESSED}),
     _R.SENDING: frozenset({_R.ACCEPTED, _R.FAILED, _R.DEFERRED, _R.IN_DOUBT, _R.PENDING, _R.EXPIRED, _R.UNKNOWN}),
-    _R.IN_DOUBT: frozenset({_R.ACCEPTED, _R.PENDING, _R.UNKNOWN, _R.EXPIRED, _R.CANCELLED}),
+    _R.IN_DOUBT: frozenset({_R.ACCEPTED, _R.PENDING, _R.UNKNOWN}),
     _R.ACCEPTED: frozenset(),
     _R.DUPLICATE: frozenset(),
     _R.SUPPRESSED: frozenset({_R.PENDING}),

@@ -53,6 +53,8 @@ class Permission(StrEnum):
     SYSTEM_HEALTH = "system.health"
     QUEUE_ADMIN = "queue.admin"
     KEYS_ROTATE = "keys.rotate"
+    DEV_INBOX = "dev.inbox"
+    """The inbox of development: whoever may read it reads everybody's mail. It exists in `pagerd dev` only."""
 
 
 EVERY: Final = frozenset(Permission)

@@ -163,7 +163,12 @@ class Reader:
 
     def _start(self, name: str, rest: str) -> None:
         """Take a start tag."""
-        attributes = {key.lower(): unescape(a or b or c) for key, a, b, c in _ATTRIBUTE.findall(rest)}
+        found = _ATTRIBUTE.findall(rest)
+        if self._tags and any(
+            self._tags[mark][0].kind is Kind.PRINT for key, *_ in found for mark in _MARK.findall(key)
+        ):
+            raise Unsteady
+        attributes = {_MARK.sub("", key).lower(): unescape(a or b or c) for key, a, b, c in found}
         self._steady(name, rest, attributes)
         if name not in ("a", "img"):
             self._silently(rest)
@@ -186,8 +191,6 @@ class Reader:
         if _MARK.search(name) or ("display" in decisive and _MARK.search(decisive)):
             raise Unsteady
         if branching and (name in ("a", "img") or "hidden" in attributes or _HIDING.search(decisive)):
-            raise Unsteady
-        if any(self._tags[mark][0].kind is Kind.PRINT for key in attributes for mark in _MARK.findall(key)):
             raise Unsteady
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:

@@ -66,12 +66,13 @@ def _translatable(segment: Segment) -> bool:
 
 
 def _marked(source: str, segments: list[Segment]) -> tuple[str, dict[str, tuple[Segment, str]]]:
-    """Return the source with one character for each tag, and what each of them stands for.
+    """Return the source with one character for each tag, the same for the same tag, and what each stands for.
 
     Trim marks are carried out here, for in the derived text there are other spaces to trim.
     """
     out: list[str] = []
     tags: dict[str, tuple[Segment, str]] = {}
+    marks: dict[str, str] = {}
     trim = False
     for segment in segments:
         whole = source[segment.start : segment.end]
@@ -83,8 +84,9 @@ def _marked(source: str, segments: list[Segment]) -> tuple[str, dict[str, tuple[
             out[:] = ["".join(out).rstrip()]
         trim = closing_length(source, segment) == 3 and source[segment.end - 3] == "-"
         if segment.kind is not Kind.COMMENT:
-            mark = chr(_PLANE + len(tags))
-            tags[mark] = (segment, _untrimmed(source, segment))
+            tag = _untrimmed(source, segment)
+            mark = marks.setdefault(tag, chr(_PLANE + len(marks)))
+            tags[mark] = (segment, tag)
             out.append(mark)
     return "".join(out), tags
 

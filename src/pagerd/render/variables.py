@@ -17,12 +17,13 @@ from pagerd.render.words import words
 
 _NAME: Final = re.compile(r"[^\W\d]\w*")
 _WORDS: Final = words("true false none True False None not and or in is if else loop self super")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _is_date(value: Any) -> bool:
     """Tell whether a value is an RFC 3339 full-date that exists."""
-    return isinstance(value, str) and len(value) == 10 and _exists(dt.date.fromisoformat, value)
+    return isinstance(value, str) and _DATE.fullmatch(value) is not None and _exists(dt.date.fromisoformat, value)
 
 
 def _is_datetime(value: Any) -> bool:

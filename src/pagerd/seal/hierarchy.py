@@ -107,6 +107,10 @@ class Seal:
         if self._hour is not None and self._hour[1].id == key_id:
             self._hour = None
 
+    async def keys_older_than(self, created_before: float, after: bytes, limit: int) -> list[bytes]:
+        """Return the ids of session keys made before a time, sorted, those greater than ``after``."""
+        return await self._store.older_than(created_before, after, limit)
+
     def _hold(self, key: SessionKey) -> SessionKey:
         """Keep a key unwrapped; the one longest unused gives way."""
         self._held[key.id] = key

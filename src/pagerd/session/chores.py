@@ -13,9 +13,9 @@ import msgspec
 from pagerd.core import balance, cells
 from pagerd.core.balance import batch_verdict, verdict
 from pagerd.core.batches import BatchKey
-from pagerd.core.cells import Cell
+from pagerd.core.cells import POSSIBLE_DUPLICATE, Cell
 from pagerd.core.resolution import moves
-from pagerd.core.states import BatchState, RecipientState
+from pagerd.core.states import FINISHED_BATCH, BatchState, RecipientState
 from pagerd.ports.store import BatchRow, ExceptionRow, SessionRow, Work
 
 _AT_ONCE: Final = 200
@@ -100,9 +100,12 @@ def _closed(row: SessionRow, cell: Cell, chore: Chore) -> Cell:
 
 
 def _redrive_some(work: Work, row: SessionRow, chore: Chore, now: float) -> bool:
-    """Give some exceptional people of earlier rounds another try; return whether there may be more."""
-    found = [
-        entry
+    """Give the people of some batches of earlier rounds another try; return whether there may be more.
+
+    A batch is taken whole, so that none is touched again once a worker has it.
+    """
+    found = {
+        entry.no
         for state in chore.states
         for entry in work.batches.exceptions(
             row.number,
@@ -112,18 +115,21 @@ def _redrive_some(work: Work, row: SessionRow, chore: Chore, now: float) -> bool
             limit=_AT_ONCE,
             below_round=row.round,
         )
-    ]
-    by_batch: dict[int, list[ExceptionRow]] = {}
-    for entry in found:
-        by_batch.setdefault(entry.no, []).append(entry)
-    for no, entries in by_batch.items():
+    }
+    for no in sorted(found):
         old = work.batches.get(BatchKey(row.number, no))
-        if old is not None:
-            new = cells.unpack(old.vec)
-            for entry in entries:
-                new[entry.idx] = Cell(flags=new[entry.idx].flags)
-            apply(work, row, old, new, BatchState.WAITING, now)
+        if old is not None and old.state in FINISHED_BATCH:
+            again = [_again(cell, chore) for cell in cells.unpack(old.vec)]
+            apply(work, row, old, again, BatchState.WAITING, now)
     return bool(found)
+
+
+def _again(cell: Cell, chore: Chore) -> Cell:
+    if cell.state not in chore.states or (chore.reasons is not None and cell.code not in chore.reasons):
+        return cell
+    # Whoever may have been told is flagged before they are told again.
+    doubt = POSSIBLE_DUPLICATE if cell.state is _R.UNKNOWN else 0
+    return Cell(flags=cell.flags | doubt)
 
 
 def apply(work: Work, row: SessionRow, old: BatchRow, new: list[Cell], state: BatchState, run_at: float | None) -> bool:

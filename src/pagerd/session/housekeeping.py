@@ -25,6 +25,9 @@ _SELDOM: Final = 60
 _DUE_AT_ONCE: Final = 50
 _DAY: Final = 86_400.0
 STAGING_DAYS: Final = 7
+_ORPHAN_AGE: Final = 6 * 3600.0
+"""Well over the hour in which messages share a key, and over any admission."""
+_KEYS_AT_ONCE: Final = 500
 
 
 class Housekeeper:
@@ -42,6 +45,7 @@ class Housekeeper:
         self._key_days = key_days
         self._task: asyncio.Task[None] | None = None
         self._hint = asyncio.Event()
+        self._reaped = b""
 
     def start(self) -> None:
         """Begin."""
@@ -94,6 +98,7 @@ class Housekeeper:
             await self._expire(row, now)
         for row in await self._store.read(lambda work: work.sessions.shreddable(now - self._key_days * _DAY, 200)):
             await self._shred(row)
+        await self._reap_orphans(now)
 
     async def _chores(self, number: int) -> None:
         now = self._clock.now()
@@ -113,10 +118,16 @@ class Housekeeper:
 
     async def _shred(self, row: SessionRow) -> None:
         """Shred a key once no session that still needs it refers to it: messages of an hour share one."""
-        gone = msgspec.structs.replace(row, settled_key=True)
-        needed = await self._store.work(lambda work: _mark(work, gone))
-        if not needed:
+        if await self._store.work(partial(_given_up, row.number)):
             await self._seal.shred(row.key_id)
+
+    async def _reap_orphans(self, now: float) -> None:
+        """Shred keys that were made for a session which was then never admitted."""
+        keys = await self._seal.keys_older_than(now - _ORPHAN_AGE, self._reaped, _KEYS_AT_ONCE)
+        self._reaped = keys[-1] if len(keys) == _KEYS_AT_ONCE else b""
+        for key in keys:
+            if not await self._store.read(partial(_is_known, key)):
+                await self._seal.shred(key)
 
 
 def _begin(number: int, work: Work) -> None:
@@ -125,7 +136,14 @@ def _begin(number: int, work: Work) -> None:
         work.sessions.save(msgspec.structs.replace(row, state=SessionState.READY))
 
 
-def _mark(work: Work, row: SessionRow) -> bool:
-    """Mark a session's key as no longer needed by it; return whether another session still needs it."""
-    work.sessions.save(row)
-    return work.sessions.key_in_use(row.key_id)
+def _given_up(number: int, work: Work) -> bool:
+    """Mark a session's key as no longer needed by it; return whether nobody else needs it either."""
+    row = work.sessions.by_number(number)
+    if row is None or row.state not in FINISHED_SESSION or row.chores is not None:
+        return False  # redriven meanwhile
+    work.sessions.save(msgspec.structs.replace(row, settled_key=True))
+    return not work.sessions.key_in_use(row.key_id)
+
+
+def _is_known(key: bytes, work: Work) -> bool:
+    return work.sessions.key_in_use(key)

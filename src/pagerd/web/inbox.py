@@ -41,7 +41,7 @@ BEAT: Final = 20.0
 SHOWN: Final = 256 * 1024
 """Octets of source that a page shows; the rest is for the download."""
 
-_OURS: Final[dict[str, Any]] = {"permission": "dev.inbox"}
+_OURS: Final[dict[str, Any]] = {"public": True}
 
 View = Literal["html", "text", "headers", "source"]
 

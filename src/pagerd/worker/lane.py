@@ -22,7 +22,7 @@ from pagerd.core.batches import Claim
 from pagerd.core.errors import Gone, PagerError, SealBroken, Unavailable
 from pagerd.core.messages import Message
 from pagerd.core.outcomes import FailureClass, Outcome, Reason, ReasonClass
-from pagerd.core.resolution import HELD, LOSSES_IN_ALL, LOSSES_TOGETHER, POISON, died
+from pagerd.core.resolution import HELD, LOSSES_IN_ALL, LOSSES_TOGETHER, POISON, died, died_as
 from pagerd.core.states import BatchState, RecipientState
 from pagerd.ledger import records
 from pagerd.ledger.book import BatchPage
@@ -247,8 +247,9 @@ class Lane:
         self._page.back()
         if self._claim.losses + 1 >= LOSSES_IN_ALL:
             held, poison = await self._t.book.number(HELD), await self._t.book.number(POISON)
-            self._page.cells = cells.unpack(died(cells.pack(self._page.cells), held, poison).vec)
-            write = self._page.write(BatchState.DEAD, lost=True)
+            left = cells.pack(self._page.cells)
+            self._page.cells = cells.unpack(died(left, held, poison).vec)
+            write = self._page.write(died_as(left), lost=True)
         else:
             write = self._page.write(BatchState.WAITING, run_at=self._t.clock.now() + 1.0, lost=True)
         try:

@@ -117,6 +117,13 @@ async def test_priorities_have_queues_of_their_own(ledger: Ledger, claim: Any, s
     assert [got.key.session for got in await ledger.claim(b"w", wants)] == [bulk, bulk]
 
 
+async def test_what_one_want_finds_the_next_ones_need_not(ledger: Ledger, start: Any) -> None:
+    bulk = await start(batches=9)
+    urgent = await start(batches=3, priority=Priority.URGENT)
+    wants = [Want(priority=Priority.URGENT, batches=5), Want(priority=Priority.BULK, batches=5)]
+    assert [got.key.session for got in await ledger.claim(b"w", wants)] == [urgent] * 3 + [bulk] * 2
+
+
 async def test_a_ready_session_runs_from_its_first_claim_on(rig: Any, claim: Any, start: Any, session_of: Any) -> None:
     session = await start(batches=2, state=S.READY)
     began = rig.clock.now()

@@ -66,13 +66,13 @@ async def test_an_unknown_one_is_404(client, house, verb):
 @pytest.mark.parametrize(
     ("body", "faults"),
     [
-        ({}, {"/kind": "required"}),
-        (SMTP | {"settings": []}, {"/settings": "wrong_type"}),
+        ({}, {"/kind": "field_missing"}),
+        (SMTP | {"settings": []}, {"/settings": "field_type"}),
         (SMTP | {"credential": ""}, {"/credential": "too_short"}),
-        (SMTP | {"credential": {"password": "x"}}, {"/credential": "wrong_type"}),
-        (SMTP | {"enabled": "no"}, {"/enabled": "wrong_type"}),
+        (SMTP | {"credential": {"password": "x"}}, {"/credential": "field_type"}),
+        (SMTP | {"enabled": "no"}, {"/enabled": "field_type"}),
         (SMTP | {"pace": {"per_second": 5}}, {"/pace": "not_supported_yet"}),
-        (SMTP | {"setings": {}}, {"/setings": "unknown_field"}),
+        (SMTP | {"setings": {}}, {"/setings": "field_unknown"}),
     ],
 )
 async def test_a_wrong_provider_has_every_fault(client, house, body, faults):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -32,8 +32,15 @@ class Claims:
         self._tables = tables
         self._last = dict.fromkeys(Priority, 0)
 
-    def take(self, want: Want, lease: Lease, now: float) -> list[Claim]:
-        """Return claims for one want."""
+    def take(self, wants: Sequence[Want], lease: Lease, now: float) -> list[Claim]:
+        """Return claims for ``wants``; what one finds the next ones need not."""
+        claims: list[Claim] = []
+        for want in wants:
+            room = max(0, want.batches - len(claims))
+            claims += self._take(msgspec.structs.replace(want, batches=room), lease, now)
+        return claims
+
+    def _take(self, want: Want, lease: Lease, now: float) -> list[Claim]:
         claims: list[Claim] = []
         for session, row in self._due(want, now):
             if len(claims) == want.batches:

@@ -47,7 +47,7 @@ class MemoryLedger:
 
         def take() -> list[Claim]:
             lease = Lease(worker, self._clock.monotonic() + LEASE)
-            return [claim for want in wants for claim in self._claims.take(want, lease, self._clock.now())]
+            return self._claims.take(wants, lease, self._clock.now())
 
         return [_sent(claim) for claim in await self._store.transaction(take)]
 

@@ -94,8 +94,8 @@ class MemorySessions:
         return self._where(lambda row: row.state is SessionState.STAGING and row.created_at < created_before, limit)
 
     def key_in_use(self, key_id: bytes) -> bool:
-        """Tell whether a session refers to a key."""
-        return any(row.key_id == key_id for row in self._rows.rows())
+        """Tell whether a session that has not given its key up refers to it."""
+        return any(row.key_id == key_id and not row.settled_key for row in self._rows.rows())
 
     def shreddable(self, finished_before: float, limit: int) -> list[SessionRow]:
         """Return finished sessions whose key may go."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pagerd.cli.ctl.cells import from_text
 from pagerd.cli.ctl.files import CSV, Source
-from pagerd.cli.ctl.records import CsvRecords, NdjsonRecords, Record, as_csv, header_of
+from pagerd.cli.ctl.records import CsvRecords, NdjsonRecords, Record, as_csv, header_of, lines_in
 from pagerd.cli.ctl.shell import MISUSED, Refusal
 
 if TYPE_CHECKING:
@@ -26,14 +26,11 @@ class Portion(NamedTuple):
     body: bytes
     people: int
     head_lines: int
-    header_line: int
     first_line: int
 
     def line_in_file(self, line: int) -> int:
         """Return the line of the file that a line of this part is."""
-        if line <= self.head_lines:
-            return self.header_line + line - 1
-        return self.first_line + line - self.head_lines - 1
+        return line if line <= self.head_lines else self.first_line + line - self.head_lines - 1
 
 
 class Person(NamedTuple):
@@ -58,7 +55,7 @@ class NdjsonAudience:
         records: Iterator[Record] = iter(NdjsonRecords(self.source))
         if self._mapping:
             records = (record._replace(text=self._renamed(record)) for record in records)
-        return portioned(records, "", 0)
+        return portioned(records, "")
 
     def people(self) -> Iterator[Person]:
         """Give the people of the file whose lines are JSON objects."""
@@ -111,7 +108,7 @@ class CsvAudience:
 
     def portions(self) -> Iterator[Portion]:
         """Give the file in parts, each under the header."""
-        return portioned(self._records(), self._head, self._header_line)
+        return portioned(self._records(), self._head)
 
     def people(self) -> Iterator[Person]:
         """Give the people of the file, with cells as their variables' types want them where they fit."""
@@ -173,19 +170,20 @@ def audience_of(
     return NdjsonAudience(source, mapping)
 
 
-def portioned(records: Iterator[Record], head: str, header_line: int) -> Iterator[Portion]:
+def portioned(records: Iterator[Record], head: str) -> Iterator[Portion]:
     """Cut records into parts of at most 10,000 people or, give or take a record, 4 MiB; each begins with ``head``."""
-    head_lines = head.count("\n") or head.count("\r")
-    texts: list[str] = []
+    head_bytes, head_lines = head.encode(), lines_in(head) if head else 0
+    pieces = [head_bytes]
     size = people = first_line = 0
     for record in records:
         first_line = first_line or record.line
-        texts.append(record.text)
-        size += len(record.text)
+        piece = record.text.encode()
+        pieces.append(piece)
+        size += len(piece)
         people += record.person
         if people >= ROWS or size >= BYTES:
-            yield Portion((head + "".join(texts)).encode(), people, head_lines, header_line, first_line)
-            texts.clear()
+            yield Portion(b"".join(pieces), people, head_lines, first_line)
+            pieces = [head_bytes]
             size = people = first_line = 0
     if people:
-        yield Portion((head + "".join(texts)).encode(), people, head_lines, header_line, first_line)
+        yield Portion(b"".join(pieces), people, head_lines, first_line)

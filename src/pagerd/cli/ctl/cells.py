@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,8 @@ def from_text(kind: str, text: str) -> Any:
         if kind == "integer":
             return int(bare)
         if kind == "number":
-            return int(bare) if bare.lstrip("+-").isdigit() else float(bare)
+            value = int(bare) if bare.lstrip("+-").isdigit() else float(bare)
+            return value if math.isfinite(value) else text
         if kind in {"list", "object"}:
             return json.loads(bare)
     except ValueError:

@@ -79,7 +79,7 @@ class CsvRecords:
                 for cells in reader:
                     text = feed.taken()
                     yield Record(line, text, any(cell.strip() for cell in cells), cells)
-                    line += _lines_in(text)
+                    line += lines_in(text)
                 return
             except csv.Error:
                 self._refuse_unclosed(feed, line)
@@ -135,7 +135,7 @@ class _Feed:
         return first
 
 
-def _lines_in(text: str) -> int:
+def lines_in(text: str) -> int:
     """Return how many lines a record takes: CRLF, LF and CR each end one."""
     if "\r" not in text:
         return text.count("\n") or 1

@@ -46,8 +46,10 @@ class SqlParts:
 
     def payload(self, session: int, no: int) -> Payload | None:
         """Return the payload of batch ``no``; ``None`` where it was erased."""
-        query = select(PART.c.block, PART.c.base).where(PART.c.session == session, PART.c.base < no)
-        part = self._db.execute(query.order_by(PART.c.base.desc()).limit(1)).first()
+        query = select(PART.c.block, PART.c.base).where(
+            PART.c.session == session, PART.c.base < no, PART.c.base + PART.c.batches >= no
+        )
+        part = self._db.execute(query).first()
         block, seq = (0, no) if part is None else (part.block, no - part.base)
         c = PAYLOAD.c
         row = self._db.execute(select(PAYLOAD).where(c.session == session, c.block == block, c.seq == seq)).first()

@@ -13,7 +13,7 @@ from pagerd.adapters.sql.sqlite.tally import Tally
 from pagerd.core import balance, cells
 from pagerd.core.batches import BatchKey, Claim
 from pagerd.core.policy import OnDoubt, Priority
-from pagerd.core.resolution import LOSSES_IN_ALL, Moves, died, taken_over
+from pagerd.core.resolution import LOSSES_IN_ALL, Moves, died, died_as, taken_over
 from pagerd.core.states import BatchState
 from pagerd.ports.ledger import Want
 
@@ -135,7 +135,7 @@ def give_back(raw: sqlite3.Connection, lease: Lease, limit: int) -> int:
         losses += 1  # noqa: PLW2901 - the row as it will be
         dead = losses >= LOSSES_IN_ALL
         moves = died(vec, lease.held, lease.poison) if dead else Moves(vec=vec)
-        new = BatchState.DEAD if dead else BatchState.WAITING
+        new = died_as(vec) if dead else BatchState.WAITING
         queue = queue_of(Priority(priority), losses)
         run_at = None if dead else lease.now
         raw.execute(HOT["give_back"], (new.value, queue, losses, run_at, moves.vec, session, no))

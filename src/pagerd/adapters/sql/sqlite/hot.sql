@@ -39,13 +39,16 @@ VALUES (?, ?, 2, ?, 1, 0, ?, ?, ?, ?)
 RETURNING token, vec;
 
 -- name: part_of
-SELECT block, base FROM upload_part WHERE session = ? AND base < ? ORDER BY base DESC LIMIT 1;
+SELECT block, base FROM upload_part WHERE session = ?1 AND base < ?2 AND base + batches >= ?2;
 
 -- name: payload
 SELECT n, blob FROM batch_payload WHERE session = ? AND block = ? AND seq = ?;
 
 -- name: session_state
 SELECT state, expires_at FROM session WHERE number = ?;
+
+-- name: held
+SELECT 1 FROM batch WHERE session = ? AND no = ? AND token = ? AND state IN (2, 3);
 
 -- name: write
 UPDATE batch
@@ -72,7 +75,8 @@ INSERT INTO session_reason (session, shard, state, reason, n) VALUES (?, 0, ?, ?
 -- name: count
 UPDATE session_count SET :changes
  WHERE session = ? AND shard = 0
-RETURNING pending + deferred + sending + in_doubt;
+RETURNING pending + deferred + sending + in_doubt
+        + batches_ready + batches_waiting + batches_claimed + batches_dispatching;
 
 -- name: counts
 SELECT :columns FROM session_count WHERE session = ? AND shard = 0;

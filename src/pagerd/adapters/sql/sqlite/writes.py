@@ -27,7 +27,8 @@ def write_all(raw: sqlite3.Connection, writes: Sequence[Write], now: float) -> l
             if session not in runs:
                 runs[session] = _runs(raw, session, now)
             if not runs[session]:
-                said.append(Said.STOPPED)
+                held = raw.execute(HOT["held"], (session, no, write.token)).fetchone()
+                said.append(Said.STOPPED if held else Said.LOST)
                 continue
         said.append(_write(raw, tally, write))
     tally.settle(now)

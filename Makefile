@@ -1,0 +1,61 @@
+# `make demo` and `make test` are all a newcomer needs; each installs what it lacks into .venv first.
+# Demonstration with the server shot three times: make demo KILL=1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run install test check bench torture lock docs clean
+
+VENV := .venv/bin
+PYTEST := $(VENV)/python -m pytest
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Tell a thousand people on this machine and show who was told (KILL=1: shoot the server meanwhile)
+	@tools/install.sh runtime build
+	@$(VENV)/pagerd demo $(if $(KILL),--kill)
+
+run: ## Start the development server and leave it running
+	@tools/install.sh runtime build
+	@$(VENV)/pagerd dev
+
+install: ## Install everything that developing needs into .venv
+	@tools/install.sh dev
+
+test: ## Lint, types, import contracts and all tests
+	@tools/services.sh
+	@tools/install.sh dev
+	@$(MAKE) --no-print-directory lint
+	@$(PYTEST) --numprocesses 2 --quiet
+
+check: ## Lint, types, import contracts and the quick tests
+	@tools/install.sh dev
+	@$(MAKE) --no-print-directory lint
+	@$(PYTEST) --numprocesses 2 --quiet tests/unit tests/architecture
+
+.PHONY: lint
+lint:
+	$(VENV)/ruff check --quiet
+	$(VENV)/ruff format --check --quiet
+	$(VENV)/mypy --no-error-summary
+	$(VENV)/lint-imports --no-cache
+
+bench: ## Measure: throughput, latency, memory, start-up, beside smtp-source in the same run
+	@tools/services.sh
+	@tools/install.sh dev
+	@$(VENV)/python -m benchmarks
+
+torture: ## Shoot the server a thousand times, and write reports/kill-matrix.json
+	@tools/services.sh
+	@tools/install.sh dev
+	@$(PYTEST) --numprocesses 2 --quiet -m torture tests/crash
+
+docs: ## Write the generated pages anew
+	@tools/install.sh dev
+	@$(VENV)/python -m tools.reference
+
+lock: ## Write requirements/*.txt anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
+	@tools/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove what was built and cached; data in .pagerd stays
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache reports
