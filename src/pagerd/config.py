@@ -6,9 +6,9 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -18,62 +18,91 @@ from pagerd.core.requests import ProviderDraft
 
 ENVIRONMENT: Final = "PAGERD_"
 FILENAME: Final = "pagerd.toml"
+DEBUG: Final = "PAGERD_DEBUG"
+"""Shows where an unexpected error comes from. It is for people at a terminal, and no setting."""
+_REMEDY: Final = "All settings, with what they mean: docs/reference/settings.md"
 
 Count = Annotated[int, Meta(ge=1, le=10_000)]
+Share = Annotated[int, Meta(ge=0, le=1000)]
 Seconds = Annotated[float, Meta(gt=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much is done at a time.
+    """How much is done at a time, and for how long a claim holds."""
 
-    ``lanes`` work one batch each, ``urgent_lanes`` of them urgent work only; ``window`` is how many messages may be
-    under way, and so the most that a death of the process leaves in doubt, ``urgent_window`` of them for urgent work.
-    ``lease`` is for how long a claim lasts, ``renew`` how often it is extended, ``fence_margin`` how long before its
-    end nothing is sent any more; ``drain`` for how long a stop waits for answers. Seconds.
-    """
-
-    lanes: Count = 64
-    urgent_lanes: Annotated[int, Meta(ge=0, le=1000)] = 8
-    window: Count = 200
-    urgent_window: Annotated[int, Meta(ge=0, le=1000)] = 16
-    lease: Seconds = 30.0
-    renew: Seconds = 10.0
-    fence_margin: Seconds = 5.0
-    drain: Seconds = 30.0
+    lanes: Annotated[Count, Meta(description="How many batches are worked on at a time.")] = 64
+    urgent_lanes: Annotated[Share, Meta(description="How many of the lanes do urgent work only.")] = 8
+    window: Annotated[
+        Count,
+        Meta(
+            description="How many messages may be under way in this process, and so the most that its death leaves in "
+            "doubt. Smaller is safer, larger is faster."
+        ),
+    ] = 200
+    urgent_window: Annotated[Share, Meta(description="How many of the window are kept free for urgent messages.")] = 16
+    lease: Annotated[Seconds, Meta(description="For how many seconds a claim lasts.")] = 30.0
+    renew: Annotated[Seconds, Meta(description="After how many seconds a claim is extended.")] = 10.0
+    fence_margin: Annotated[
+        Seconds, Meta(description="How many seconds before the end of its claim a worker sends nothing any more.")
+    ] = 5.0
+    drain: Annotated[
+        Seconds, Meta(description="How many seconds a stop waits for answers to what has left already.")
+    ] = 30.0
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The capture server of ``pagerd dev``: where it takes mail over SMTP. Port 0: any free one."""
+    """The capture server of ``pagerd dev``: where it takes mail over SMTP."""
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 1025
-    keep: Count = 5000
+    host: Annotated[str, Meta(description="The address it listens on: one of this machine's own.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Its port; 0 takes any free one.")] = 1025
+    keep: Annotated[Count, Meta(description="How many mails the inbox keeps, the newest.")] = 5000
 
 
 class Testing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For tests of Pager itself: ``failpoint = "K7:3"`` kills the process at the third pass of K7."""
+    """For tests of Pager itself; leave it alone everywhere else."""
 
-    failpoint: str = ""
+    failpoint: Annotated[
+        str, Meta(description='Kills the process at a named place: `"K7:3"` at the third pass of K7.')
+    ] = ""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All settings of a server; what each means stands in ``docs/reference/settings.md``."""
+    """All settings of a server."""
 
-    store: str = "sqlite:///./pagerd.db"
-    queue: str = "store"
-    cache: str = "memory"
-    key_file: str = ""
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8400
-    batch_size: Annotated[int, Meta(ge=1, le=500)] = 5
-    disk_reserve: Annotated[int, Meta(ge=0)] = 256 * 2**20
-    key_days: Annotated[float, Meta(ge=0)] = 30.0
-    log: str = "info"
-    open_metrics: bool = False
-    worker: Worker = Worker()
-    capture: Capture = Capture()
-    testing: Testing = Testing()
-    providers: dict[str, dict[str, Any]] = {}
+    store: Annotated[
+        str,
+        Meta(
+            description="Where everything is kept: `sqlite:////absolute/path/pagerd.db`, or `sqlite:///./relative.db`. "
+            "The folder of the file is the data directory."
+        ),
+    ] = "sqlite:///./pagerd.db"
+    queue: Annotated[Literal["store"], Meta(description="What carries batches to workers: the store itself.")] = "store"
+    cache: Annotated[Literal["memory"], Meta(description="Where short-lived things are kept.")] = "memory"
+    key_file: Annotated[str, Meta(description="The root key file; empty: `root.key` in the data directory.")] = ""
+    host: Annotated[str, Meta(description="The address of the HTTP API.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="The port of the HTTP API; 0 takes any free one.")] = 8400
+    batch_size: Annotated[
+        int,
+        Meta(ge=1, le=500, description="People in a batch, where neither the template nor the session says otherwise."),
+    ] = 5
+    disk_reserve: Annotated[
+        int, Meta(ge=0, description="Bytes that must stay free on the disk: below, nothing new is admitted.")
+    ] = 256 * 2**20
+    key_days: Annotated[
+        float,
+        Meta(ge=0, description="Days after which the key of a finished session is shredded: nobody can read it then."),
+    ] = 30.0
+    log: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="What is logged, from which level on.")
+    ] = "info"
+    open_metrics: Annotated[bool, Meta(description="Whether `/metrics` answers without a key.")] = False
+    worker: Annotated[Worker, Meta(description=str(Worker.__doc__))] = Worker()
+    capture: Annotated[Capture, Meta(description=str(Capture.__doc__))] = Capture()
+    testing: Annotated[Testing, Meta(description=str(Testing.__doc__))] = Testing()
+    providers: Annotated[
+        dict[str, dict[str, Any]], Meta(description="The services that carry messages, one table each, by name.")
+    ] = {}
 
     def database(self) -> Path:
         """Return the path of the SQLite file; raise :class:`Misconfigured` for any other store."""
@@ -101,41 +130,53 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return {name: _draft(name, dict(table)) for name, table in self.providers.items()}
 
 
+class Layer(msgspec.Struct, frozen=True):
+    """What one place says: a file, the environment, the command line."""
+
+    given: dict[str, Any]
+    name: str
+    source: str = ""
+
+    def place(self, path: Sequence[str]) -> str:
+        """Return where a setting of this layer stands, in words."""
+        if self.name == ENVIRONMENT:
+            return f"{ENVIRONMENT}{'__'.join(path).upper()} in the environment"
+        if self.name == "--":
+            return f"--{'-'.join(path).replace('_', '-')}"
+        line = line_of(self.source, path)
+        return f"{self.name}, line {line}" if line else self.name
+
+
 def read(path: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings; raise :class:`Misconfigured` naming file, line and the nearest right name.
+    """Return the settings; raise :class:`Misconfigured` naming every mistake with its place and the nearest right name.
 
     ``path`` is the file; ``None`` takes ``pagerd.toml`` in the current folder where there is one. ``flags`` are
     settings by name, those not ``None``.
     """
-    file = path or (Path(FILENAME) if Path(FILENAME).exists() else None)
+    layers = layers_of(path, flags, os.environ if environment is None else environment)
+    mistakes = [mistake for layer in layers for mistake in _mistakes(layer, layer.given, Settings, ())]
+    if mistakes:
+        raise Misconfigured(
+            "\n".join(mistakes), code="setting_wrong", remedy="All settings: docs/reference/settings.md"
+        )
     merged: dict[str, Any] = {}
-    source = ""
-    if file is not None:
-        source = _text(file)
-        _merge(merged, _parsed(file, source))
-    _merge(merged, _of_environment(os.environ if environment is None else environment))
-    _merge(merged, {name: value for name, value in flags.items() if value is not None})
-    try:
-        settings = msgspec.convert(merged, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise _explained(error, file, source) from error
-    if settings.log not in ("debug", "info", "warning", "error"):
-        raise Misconfigured(f"log = {settings.log!r}: it is debug, info, warning or error")
+    for layer in layers:
+        _merge(merged, layer.given)
+    settings = msgspec.convert(merged, Settings, strict=False)
+    _check_times(settings.worker)
     return settings
 
 
-def _draft(name: str, table: dict[str, Any]) -> ProviderDraft:
-    kind = table.pop("kind", None)
-    if not isinstance(kind, str):
-        raise Misconfigured(f"[providers.{name}] says no kind", remedy='Add kind = "smtp".')
-    credential = table.pop("credential", None)
-    enabled = table.pop("enabled", True)
-    return ProviderDraft(
-        kind=kind,
-        settings=table,
-        credential=None if credential is None else secret(credential, f"providers.{name}.credential"),
-        enabled=enabled,
-    )
+def layers_of(path: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Layer]:
+    """Return what file, environment and flags say, the weakest first."""
+    file = path or (Path(FILENAME) if Path(FILENAME).exists() else None)
+    layers = []
+    if file is not None:
+        source = _text(file)
+        layers.append(Layer(_parsed(file, source), str(file), source))
+    layers.append(Layer(_of_environment(environment), ENVIRONMENT))
+    layers.append(Layer({name: value for name, value in flags.items() if value is not None}, "--"))
+    return layers
 
 
 def secret(value: str, name: str) -> str:
@@ -151,6 +192,89 @@ def secret(value: str, name: str) -> str:
         except OSError as error:
             raise Misconfigured(f"{name} refers to {rest}, which can't be read: {error.strerror}") from error
     return value
+
+
+_HEADER: Final = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]")
+_KEY: Final = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+
+
+def line_of(source: str, path: Sequence[str]) -> int | None:
+    """Return the line of a TOML text on which a setting stands, or the nearest table around it."""
+    table: tuple[str, ...] = ()
+    nearest: int | None = None
+    for number, line in enumerate(source.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _steps(header[1])
+            here = table
+        elif key := _KEY.match(line):
+            here = (*table, *_steps(key[1]))
+        else:
+            continue
+        if here == tuple(path):
+            return number
+        if here == tuple(path[: len(here)]):
+            nearest = number
+    return nearest
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str:
+    """Return ``; did you mean …?`` where one of ``known`` is like ``name``, else nothing."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _mistakes(layer: Layer, given: Mapping[str, Any], kind: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Give every mistake of one table of a layer, in words with its place."""
+    types = get_type_hints(kind, include_extras=True)
+    inner = {name: hint for name, hint in get_type_hints(kind).items() if _is_table(hint)}
+    for name, value in given.items():
+        here = (*path, name)
+        if name not in types:
+            where = f" in [{'.'.join(path)}]" if path else ""
+            yield f"{layer.place(here)}: there is no setting {name!r}{where}{nearest_name(name, list(types))}"
+        elif name in inner and isinstance(value, Mapping):
+            yield from _mistakes(layer, value, inner[name], here)
+        elif (words := _refusal(value, types[name])) is not None:
+            yield f"{layer.place(here)}: {'.'.join(here)} = {value!r} can't be: {words}"
+
+
+def _is_table(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _refusal(value: Any, kind: Any) -> str | None:
+    """Return why a value can't be of a setting's type; ``None`` where it can."""
+    try:
+        msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        known = getattr(getattr(kind, "__origin__", None), "__args__", ())
+        if known and all(isinstance(word, str) for word in known):
+            return f"it is one of {', '.join(known)}"
+        return str(error).replace("`", "").replace("Expected", "expected").partition(" - at")[0]
+    return None
+
+
+def _check_times(worker: Worker) -> None:
+    if worker.renew + worker.fence_margin >= worker.lease:
+        raise Misconfigured(
+            f"worker: a claim of {worker.lease} s that is extended every {worker.renew} s and not used in its last "
+            f"{worker.fence_margin} s would never be usable",
+            remedy="Let lease be longer than renew and fence_margin together.",
+        )
+
+
+def _draft(name: str, table: dict[str, Any]) -> ProviderDraft:
+    kind = table.pop("kind", None)
+    if not isinstance(kind, str):
+        raise Misconfigured(f"[providers.{name}] says no kind", remedy='Add kind = "smtp".')
+    credential = table.pop("credential", None)
+    enabled = table.pop("enabled", True)
+    return ProviderDraft(
+        kind=kind,
+        settings=table,
+        credential=None if credential is None else secret(credential, f"providers.{name}.credential"),
+        enabled=enabled,
+    )
 
 
 def _text(file: Path) -> str:
@@ -172,14 +296,17 @@ def _parsed(file: Path, source: str) -> dict[str, Any]:
 def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return ``PAGERD_WORKER__LANES=8`` as ``{"worker": {"lanes": "8"}}``."""
     found: dict[str, Any] = {}
-    for name, value in environment.items():
-        if not name.startswith(ENVIRONMENT):
+    for name in sorted(environment):
+        if not name.startswith(ENVIRONMENT) or name == DEBUG:
             continue
         *tables, last = name.removeprefix(ENVIRONMENT).lower().split("__")
         here = found
         for table in tables:
-            here = here.setdefault(table, {})
-        here[last] = value
+            below = here.setdefault(table, {})
+            if not isinstance(below, dict):
+                raise Misconfigured(f"{name} in the environment: {ENVIRONMENT}{table.upper()} is set beside it")
+            here = below
+        here[last] = environment[name]
     return found
 
 
@@ -188,38 +315,9 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(base.get(name), dict):
             _merge(base[name], value)
         else:
-            base[name] = dict(value) if isinstance(value, Mapping) else value
+            base[name] = {**value} if isinstance(value, Mapping) else value
 
 
-def _explained(error: msgspec.ValidationError, file: Path | None, source: str) -> Misconfigured:
-    words = str(error)
-    unknown = re.search(r"unknown field `([^`]+)`", words)
-    name = unknown.group(1) if unknown else _last_name(words)
-    line = _line_of(source, name)
-    where = f"{file}, line {line}: " if file is not None and line else ""
-    if unknown is None:
-        return Misconfigured(where + words.replace("$.", ""), code="setting_invalid")
-    near = difflib.get_close_matches(name, _names(), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    origin = "" if line else f" (in the environment it would be {ENVIRONMENT}{name.upper()})"
-    return Misconfigured(f"{where}there is no setting {name!r}{hint}{origin}", code="setting_unknown")
-
-
-def _last_name(words: str) -> str:
-    path = re.search(r"`\$\.([^`]+)`", words)
-    return path.group(1).rpartition(".")[2] if path else ""
-
-
-def _names() -> list[str]:
-    return [
-        *Settings.__struct_fields__,
-        *Worker.__struct_fields__,
-        *Capture.__struct_fields__,
-    ]
-
-
-def _line_of(source: str, name: str) -> int | None:
-    for number, line in enumerate(source.splitlines(), 1):
-        if name and re.match(rf"\s*(\[.*)?\b{re.escape(name)}\b", line):
-            return number
-    return None
+def _steps(dotted: str) -> tuple[str, ...]:
+    """Return the names of a dotted key; quotes go."""
+    return tuple(step.strip().strip("\"'") for step in dotted.split("."))

@@ -10,7 +10,8 @@ from litestar.handlers import BaseRouteHandler
 
 from pagerd.api.calls import Call
 from pagerd.api.doors import PERMISSIONS
-from pagerd.api.stages import Principal, Stages
+from pagerd.api.stages import Stages
+from pagerd.api.verbs import Principal
 from pagerd.core.errors import Forbidden
 
 _INCLUDED = {"recipient.read_masked": "recipient.read_pii", "session.read": "session.read_all"}

@@ -7,7 +7,8 @@ from typing import Any, cast
 from litestar import Request
 from litestar.datastructures import State
 
-from pagerd.api.stages import Principal, Stages
+from pagerd.api.stages import Stages
+from pagerd.api.verbs import Principal
 from pagerd.core.requests import Asker
 
 Call = Request[Principal, Any, State]

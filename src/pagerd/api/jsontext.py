@@ -67,7 +67,7 @@ def _text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         detail = f"The body is not UTF-8: byte offset {error.start} holds 0x{body[error.start]:02x}."
-        raise Malformed(detail, code="not_utf8") from None
+        raise Malformed(detail, code="encoding") from None
 
 
 def _malformed(code: str, detail: str, line: int, column: int) -> Malformed:

@@ -51,7 +51,7 @@ async def limited(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[byt
         size += len(chunk)
         if size > limit:
             detail = f"A part has at most {limit} bytes, unpacked; cut the audience into more parts."
-            raise TooLarge(detail, code="part_too_large")
+            raise TooLarge(detail, code="upload_too_large")
         yield chunk
 
 

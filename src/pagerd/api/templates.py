@@ -132,14 +132,14 @@ async def preview(request: Call, name: FromPath[str]) -> Reply:
 def _expected(call: Call) -> int | None:
     """Return the revision that the asker saw: 0 for none, ``None`` if they don't say (RFC 9110, section 13.1)."""
     sent = headers(call)
-    if sent.get(b"if-none-match", b"").strip() == b"*":
-        return 0
-    match = sent.get(b"if-match")
-    if match is None:
+    match, none_match = sent.get(b"if-match"), sent.get(b"if-none-match")
+    if match is None and none_match is None:
         return None
-    tag = _TAG.fullmatch(match.strip())
+    if match is None and none_match == b"*":
+        return 0
+    tag = _TAG.fullmatch(match.strip()) if match is not None and none_match is None else None
     if tag is None:
-        raise Malformed('If-Match carries one revision, as in "3".', code="invalid_if_match")
+        raise Malformed('It is If-Match with one revision, as in "3", or If-None-Match: *.', code="invalid_if_match")
     return int(tag[1])
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from pagerd.render.limits import LINE_BYTES
 
 _CONTROLS: Final = bytes(set(range(32)) - {9, 10}) + b"\x7f"
-_B64_LINE: Final = 76
+_LINE: Final = 76
 
 SEVEN_BIT: Final = b"7bit"
 QUOTED: Final = b"quoted-printable"
@@ -27,12 +27,12 @@ def encoded_body(text: str) -> tuple[bytes, bytes]:
         raw = text.encode().translate(None, _CONTROLS)
         if _lines_fit(raw):
             return SEVEN_BIT, raw.replace(b"\n", b"\r\n")
-        return QUOTED, _quoted(raw)
+        return _quoted(raw)
     raw = _utf8(text).translate(None, _CONTROLS)
     # A character outside ASCII takes at least one byte more than one, and three bytes for each of its own when quoted.
     if (len(raw) - len(text)) * 12 > len(raw):
-        return BASE64, _base64(raw.replace(b"\n", b"\r\n"))
-    return QUOTED, _quoted(raw)
+        return BASE64, _base64(raw)
+    return _quoted(raw)
 
 
 def _utf8(text: str) -> bytes:
@@ -54,12 +54,16 @@ def _lines_fit(raw: bytes) -> bool:
     return True
 
 
-def _quoted(raw: bytes) -> bytes:
+def _quoted(raw: bytes) -> tuple[bytes, bytes]:
     """Return bytes with LF as quoted-printable with CRLF (RFC 2045, section 6.7)."""
-    return b2a_qp(raw, istext=True).replace(b"\n", b"\r\n")
+    lines = b2a_qp(raw, istext=True)
+    spaced = b" \n" in raw or b"\t\n" in raw or raw.endswith((b" ", b"\t"))
+    if spaced and max(map(len, lines.split(b"\n"))) > _LINE:
+        return BASE64, _base64(raw)  # binascii makes a line too long when it has to quote a space at its end
+    return QUOTED, lines.replace(b"\n", b"\r\n")
 
 
 def _base64(raw: bytes) -> bytes:
-    """Return bytes in base64, on lines of 76 (RFC 2045, section 6.8)."""
-    whole = b2a_base64(raw, newline=False)
-    return b"\r\n".join([whole[at : at + _B64_LINE] for at in range(0, len(whole), _B64_LINE)])
+    """Return bytes with LF in base64, with CRLF inside and outside, on lines of 76 (RFC 2045, section 6.8)."""
+    whole = b2a_base64(raw.replace(b"\n", b"\r\n"), newline=False)
+    return b"\r\n".join([whole[at : at + _LINE] for at in range(0, len(whole), _LINE)])

@@ -19,6 +19,7 @@ from pagerd.render.values import Facts
 from pagerd.render.variables import Completion
 
 _CACHED_LOCALES: Final = 1_000
+_CACHED_SKELETONS: Final = 100
 _CODES: Final = {
     "UndefinedError": "undefined_variable",
     "OutOfFuel": "fuel_exhausted",
@@ -104,6 +105,8 @@ class CompiledVariant:
         key = (sender, reply_to)
         skeleton = self._skeletons.get(key)
         if skeleton is None:
+            if len(self._skeletons) >= _CACHED_SKELETONS:
+                self._skeletons.clear()
             skeleton = self._skeletons[key] = MailSkeleton(sender, reply_to=reply_to, locale=self.locale)
         return skeleton
 

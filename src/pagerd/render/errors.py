@@ -8,8 +8,9 @@ from pagerd.core.errors import Fault, Invalid
 class RenderFailed(Invalid):
     """The message could not be made for this person.
 
-    ``code`` says why: ``undefined_variable``, ``missing_variable``, ``filter_error``, ``template_error``,
-    ``fuel_exhausted``, ``output_too_large``, ``header_injection``, ``header_too_long``, ``address_unsafe``.
+    ``code`` says why: ``undefined_variable``, ``missing_variable``, ``data_too_deep``, ``filter_error``,
+    ``template_error``, ``fuel_exhausted``, ``output_too_large``, ``header_injection``, ``header_too_long``,
+    ``address_unsafe``.
     ``detail`` may quote the template and the person's data: it is for people with the right to read them, never
     for a log. ``faults`` holds the one fault, with variant, part and line where they are known.
     """

@@ -133,7 +133,7 @@ class Reader:
             if self._hidden is None:
                 self._say(mark)
             return
-        if self._lists and self._lists[-1].name == "ol":
+        if self._pre or (self._lists and self._lists[-1].name == "ol"):
             raise Unsteady
         self._follow(segment.statement)
         self._out.append(mark)
@@ -164,10 +164,7 @@ class Reader:
     def _start(self, name: str, rest: str) -> None:
         """Take a start tag."""
         found = _ATTRIBUTE.findall(rest)
-        if self._tags and any(
-            self._tags[mark][0].kind is Kind.PRINT for key, *_ in found for mark in _MARK.findall(key)
-        ):
-            raise Unsteady
+        self._steady_names(name, [key for key, *_ in found])
         attributes = {_MARK.sub("", key).lower(): unescape(a or b or c) for key, a, b, c in found}
         self._steady(name, rest, attributes)
         if name not in ("a", "img"):
@@ -181,16 +178,24 @@ class Reader:
         elif not hidden:
             self._begin(name, attributes)
 
+    def _marked(self, text: str, kind: Kind) -> bool:
+        """Tell whether a tag of the template language, of a kind, stands in a text."""
+        return any(self._tags[mark][0].kind is kind for mark in _MARK.findall(text) if mark in self._tags)
+
+    def _steady_names(self, name: str, keys: list[str]) -> None:
+        """Refuse an element or attribute whose very name is a value."""
+        if self._tags and (_MARK.search(name) or any(self._marked(key, Kind.PRINT) for key in keys)):
+            raise Unsteady
+
     def _steady(self, name: str, rest: str, attributes: dict[str, str]) -> None:
         """Refuse a start tag whose meaning a value or a branch decides."""
-        marks = _MARK.findall(rest) if self._tags else ()
-        if not self._tags or not (marks or _MARK.search(name)):
+        if not self._tags:
             return
-        decisive = attributes.get("style", "") + attributes.get("hidden", "")
-        branching = any(self._tags[mark][0].kind is Kind.BLOCK for mark in marks)
-        if _MARK.search(name) or ("display" in decisive and _MARK.search(decisive)):
+        style = attributes.get("style", "")
+        if "display" in style and _MARK.search(style):
             raise Unsteady
-        if branching and (name in ("a", "img") or "hidden" in attributes or _HIDING.search(decisive)):
+        decisive = name in ("a", "img") or "hidden" in attributes or _HIDING.search(style)
+        if decisive and self._marked(rest, Kind.BLOCK):
             raise Unsteady
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
@@ -205,6 +210,8 @@ class Reader:
         elif name in ("td", "th"):
             self._out.append(CELL)
         elif name == "a":
+            if self._link and self._tags:
+                raise Unsteady
             self._link = self._opened("a", attributes.get("href", "").strip())
         elif name == "li":
             self._item()
@@ -265,6 +272,8 @@ class Reader:
             return
         self._closed(link)
         words = "".join(self._out[link.begin :]).strip().strip(CELL + HARD_SPACE)
+        if self._marked(words, Kind.BLOCK):
+            raise Unsteady
         shown = link.href.removeprefix("mailto:").removeprefix("tel:")
         if not shown or shown.startswith("#") or shown.lower().startswith("javascript:"):
             return

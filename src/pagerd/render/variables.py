@@ -112,9 +112,12 @@ class Completion:
         """Return everything that a template needs for one person: their own data wins, then the shared, then defaults.
 
         An optional variable that nobody gave is null. Raise :class:`RenderFailed` (``missing_variable``) where a
-        required one is missing.
+        required one is missing, ``data_too_deep`` where lists and objects are nested by the hundred.
         """
-        data = over(self._base, own, nulls=self._nulls)
+        try:
+            data = over(self._base, own, nulls=self._nulls)
+        except RecursionError:
+            raise RenderFailed("data_too_deep", "the data is nested too deep") from None
         if not self._required <= data.keys():
             missing = ", ".join(sorted(self._required - data.keys()))
             raise RenderFailed("missing_variable", f"no value for {missing}")

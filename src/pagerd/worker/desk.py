@@ -96,6 +96,7 @@ class Desk:
             if alone:
                 self._alone = False
             self._idle.set()
+            self._wake.set()
 
         task.add_done_callback(done)
 

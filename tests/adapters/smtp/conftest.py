@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import ipaddress
+import os
+import shutil
 import socket
 import ssl
 import struct
+import subprocess
+import tempfile
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +60,7 @@ class Plan:
 
     offers: tuple[str, ...] = ("PIPELINING", "SIZE 10240000", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES")
     greeting: bytes = b"220 peer.example ESMTP\r\n"
-    answer: Answer = lambda visit, verb, line: None  # noqa: E731
+    answer: Answer = lambda visit, verb, line: None
     cut_in: int | None = None
     cut_out: int | None = None
     act: Act = "close"
@@ -72,6 +78,7 @@ class Visit(asyncio.Protocol):
         self.written = 0
         self.lines: list[str] = []
         self.over = False
+        self.holding = False
         self.sender: str | None = None
         self.parameters = ""
         self.to: list[str] = []
@@ -88,6 +95,7 @@ class Visit(asyncio.Protocol):
         self.server.transports.add(transport)
         self.say(self.plan.greeting)
         self._look_at_input()
+        self.server.changed.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.over = True
@@ -116,6 +124,18 @@ class Visit(asyncio.Protocol):
         self.written += len(reply)
         self.transport.write(reply)
 
+    def hold(self) -> bytes:
+        """Say nothing and look at nothing until :meth:`go_on`; to be returned as the answer that is held."""
+        self.holding = True
+        self.server.changed.set()
+        return b""
+
+    def go_on(self, reply: bytes) -> None:
+        """Say what was held, then look at what came meanwhile."""
+        self.holding = False
+        self.say(reply)
+        self._work()
+
     def act(self, how: Act | None = None) -> None:
         """Break the connection in the plan's way."""
         self.over = True
@@ -141,7 +161,7 @@ class Visit(asyncio.Protocol):
             self.act()
 
     def _work(self) -> None:
-        while not self.over:
+        while not (self.over or self.holding):
             if self._in_data:
                 body, end, rest = (b"\r\n" + self._buffer).partition(b"\r\n.\r\n")
                 if not end:
@@ -173,13 +193,13 @@ class Visit(asyncio.Protocol):
             taken = self.take(body)
         self.sender, self.to = None, self.to if verb == "BDAT" and not taken else []
         default = b"250 2.0.0 Ok: queued as Q%d\r\n" % len(self.server.accepted) if taken else b"554 5.5.1 nobody\r\n"
-        self.say(reply or default)
+        self.say(default if reply is None else reply)
         if taken and not self.over:
             self.server.accepted[-1].answered = True
 
     def _command(self, line: str) -> None:
         self.lines.append(line)
-        verb = line.split(" ")[0].split(":")[0].upper()
+        verb = line.partition(" ")[0].partition(":")[0].upper()
         reply = self.plan.answer(self, verb, line)
         if reply is None:
             reply = getattr(self, f"_on_{verb.lower()}", self._on_unknown)(line)
@@ -238,6 +258,7 @@ class Visit(asyncio.Protocol):
 
     def _on_starttls(self, line: str) -> bytes:
         self.say(b"220 2.0.0 go\r\n")
+        self.holding = True  # what comes encrypted may come before the new transport is ours
         self.server.tasks.append(asyncio.ensure_future(self._secure()))
         return b""
 
@@ -251,6 +272,8 @@ class Visit(asyncio.Protocol):
             return
         self.secure = True
         self.server.transports.add(self.transport)
+        self.holding = False
+        self._work()
 
     def _on_unknown(self, line: str) -> bytes:
         return b"502 5.5.2 unknown\r\n"
@@ -331,7 +354,7 @@ def letter(place: int, to: str | None = None, body: bytes | None = None, **field
     return Message(
         **{
             "place": place,
-            "to": to or f"p{place}@example.com",
+            "to": f"p{place}@example.com" if to is None else to,
             "sender": "shop@shop.example",
             "key": f"<{place}@shop.example>",
             "body": body or b"Subject: n%d\r\n\r\nHi %d\r\n.\r\n..dots\r\n" % (place, place),
@@ -366,12 +389,12 @@ class Certificates:
 
 
 @pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificates]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """A certificate for localhost and 127.0.0.1 that is its own authority."""
     folder: Path = tmp_path_factory.mktemp("certificates")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     certificate = (
         x509.CertificateBuilder()
@@ -379,8 +402,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifica
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -388,8 +411,175 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifica
     chain, key_file = folder / "chain.pem", folder / "key.pem"
     chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    yield Certificates(str(chain), str(chain), str(key_file))
+    return Certificates(str(chain), str(chain), str(key_file))
+
+
+def _needs(*programs: str) -> None:
+    """Skip where one of Postfix's programs is missing; fail where everything must be tried."""
+    gone = [program for program in programs if not Path(program).exists()]
+    if gone or os.geteuid() != 0:
+        reason = f"needs {' '.join(gone) or 'root'} (Debian's package postfix)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Return when something outside of this process is so; nothing tells us when."""
+    end, pause = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        pause.wait(0.01)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    return _until
+
+
+@dataclass
+class Sink:
+    """Postfix's ``smtp-sink``: the folder holds a file for each message that it took."""
+
+    port: int
+    folder: Path
+
+    def mails(self) -> list[bytes]:
+        return [file.read_bytes() for file in sorted(self.folder.iterdir())]
+
+
+@pytest.fixture
+def sink() -> Iterator[Callable[..., Sink]]:
+    """``sink("-p")`` is a running smtp-sink with these flags."""
+    program = "/usr/sbin/smtp-sink"
+    _needs(program)
+    running: list[subprocess.Popen[bytes]] = []
+    folders: list[Path] = []
+
+    def start(*flags: str) -> Sink:
+        folder = Path(tempfile.mkdtemp(prefix="sink"))  # not below pytest's, which nobody but root may enter
+        folders.append(folder)
+        shutil.chown(folder, "nobody")
+        port = _free_port()
+        command = [program, "-u", "nobody", "-d", f"{folder}/mail.", *flags, f"127.0.0.1:{port}", "1000"]
+        running.append(subprocess.Popen(command))
+        _until(lambda: _listens(port), "smtp-sink")
+        return Sink(port, folder)
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait()
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+@dataclass
+class Postfix:
+    """A real Postfix, a port in clear and one with TLS from the first byte; it keeps the mail for kept.example."""
+
+    folder: Path
+    port: int
+    tls_port: int
+
+    def kept(self) -> list[bytes]:
+        return [file.read_bytes() for file in sorted((self.folder / "mail" / "box" / "new").glob("*"))]
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+_MAIN_CF = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = peer.example
+mydestination =
+inet_interfaces = loopback-only
+mynetworks = 127.0.0.0/8
+message_size_limit = 200000
+smtpd_error_sleep_time = 0
+smtpd_client_connection_count_limit = 0
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = {key}, {chain}
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_sender_restrictions = check_sender_access inline:{{ {{evil@shop.example = 550 5.7.1 not you}} }}
+smtpd_recipient_restrictions = check_recipient_access inline:{{
+    {{nobody@kept.example = 550 5.1.1 no such user}}
+    {{later@kept.example = 450 4.2.1 busy}}
+    {{grey@kept.example = 450 4.7.1 greylisted}} }}, permit
+header_checks = regexp:{{ {{/^Subject: forbidden/ REJECT 5.7.1 spam}} }}
+virtual_mailbox_domains = kept.example
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = static:box/
+virtual_minimum_uid = 1
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+default_transport = discard
+"""
+
+_MASTER_CF = """
+127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{tls_port} inet n - n - - smtpd
+    -o smtpd_tls_wrappermode=yes
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+@pytest.fixture(scope="session")
+def postfix(certificates: Certificates) -> Iterator[Postfix]:
+    """A Postfix of our own, with its configuration, queue and mailbox in a folder that goes away."""
+    master = "/usr/lib/postfix/sbin/master"
+    _needs("/usr/sbin/postfix", master)
+    folder = Path(tempfile.mkdtemp(prefix="postfix"))
+    folder.chmod(0o755)
+    for name, owner in (("etc", None), ("queue", None), ("data", "postfix"), ("mail", "nobody")):
+        (folder / name).mkdir()
+        if owner:
+            shutil.chown(folder / name, owner)
+    made = Postfix(folder, _free_port(), _free_port())
+    words = {"folder": folder, "key": certificates.key, "chain": certificates.chain}
+    (folder / "etc" / "main.cf").write_text(_MAIN_CF.format(**words))
+    (folder / "etc" / "master.cf").write_text(_MASTER_CF.format(port=made.port, tls_port=made.tls_port))
+    subprocess.run(["/usr/sbin/postfix", "-c", folder / "etc", "check"], check=True, capture_output=True)
+    process = subprocess.Popen([master, "-c", str(folder / "etc"), "-s"], start_new_session=True)
+    try:
+        _until(lambda: _listens(made.port) and _listens(made.tls_port), "postfix")
+        yield made
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder)

@@ -65,9 +65,7 @@ async def test_no_greeting_in_time(serve: Any, provide: Any, plan: Any, letters:
 
 
 @pytest.mark.parametrize("refusal", [b"500 what\r\n", b"502 5.5.2 what\r\n", b"504 what\r\n"])
-async def test_a_peer_that_only_knows_helo(
-    serve: Any, provide: Any, plan: Any, letters: Any, refusal: bytes
-) -> None:
+async def test_a_peer_that_only_knows_helo(serve: Any, provide: Any, plan: Any, letters: Any, refusal: bytes) -> None:
     server = await serve(plan(answer=lambda visit, verb, line: refusal if verb == "EHLO" else None))
     assert await outcome_of(provide(server, helo="me.example"), letters) == ("ok", "250")
     assert server.visits[0].lines[:2] == ["EHLO me.example", "HELO me.example"]
@@ -155,7 +153,7 @@ async def test_auto_leaves_a_neighbour_in_clear_unless_auth_needs_tls(
 
 
 @pytest.mark.parametrize(
-    ("offers", "table", "kind", "code"),
+    "case",
     [
         (("PIPELINING",), {}, "provider_config", "tls_missing"),
         (("STARTTLS",), {"STARTTLS": b"454 4.3.0 not now\r\n"}, "transient", "454 4.3.0"),
@@ -165,9 +163,8 @@ async def test_auto_leaves_a_neighbour_in_clear_unless_auth_needs_tls(
         (("STARTTLS",), {"STARTTLS": b"220 go\r\n250 inj"}, "provider_config", "tls_injection"),
     ],
 )
-async def test_required_tls_is_required(
-    serve: Any, provide: Any, plan: Any, letters: Any, offers: Any, table: Any, kind: str, code: str
-) -> None:
+async def test_required_tls_is_required(serve: Any, provide: Any, plan: Any, letters: Any, case: Any) -> None:
+    offers, table, kind, code = case
     server = await serve(plan(offers=offers, answer=auth(table)))
     provider = provide(server, tls="required")
     assert await outcome_of(provider, letters) == (kind, code)
@@ -193,9 +190,7 @@ async def test_a_peer_that_does_not_speak_tls(serve: Any, provide: Any, letters:
     assert await outcome_of(provide(f"smtps://127.0.0.1:{server.port}"), letters) == ("provider_config", "tls_failed")
 
 
-async def test_a_peer_that_hangs_up_during_the_handshake(
-    serve: Any, provide: Any, plan: Any, letters: Any
-) -> None:
+async def test_a_peer_that_hangs_up_during_the_handshake(serve: Any, provide: Any, plan: Any, letters: Any) -> None:
     def answer(visit: Any, verb: str, line: str) -> bytes | None:
         if verb == "STARTTLS":
             visit.say(b"220 go\r\n")
@@ -229,7 +224,7 @@ PLAIN = "AUTH PLAIN " + base64.b64encode(b"\0ada\0s\xc3\xbc:cret").decode()
 
 
 @pytest.mark.parametrize(
-    ("offer", "table", "kind", "code"),
+    "case",
     [
         ("AUTH PLAIN LOGIN", {PLAIN: b"235 2.7.0 in\r\n"}, "ok", "250"),
         ("AUTH PLAIN", {PLAIN: b"535 5.7.8 wrong\r\n"}, "provider_config", "535 5.7.8"),
@@ -247,9 +242,8 @@ PLAIN = "AUTH PLAIN " + base64.b64encode(b"\0ada\0s\xc3\xbc:cret").decode()
         ("PIPELINING", {}, "provider_config", "auth_missing"),
     ],
 )
-async def test_auth(
-    serve: Any, provide: Any, plan: Any, letters: Any, offer: str, table: Any, kind: str, code: str
-) -> None:
+async def test_auth(serve: Any, provide: Any, plan: Any, letters: Any, case: Any) -> None:
+    offer, table, kind, code = case
     server = await serve(plan(offers=("PIPELINING", offer), answer=auth(table)))
     assert await outcome_of(provide(server, "ada:sü:cret"), letters) == (kind, code)
 

@@ -27,13 +27,13 @@ class Gate:
             return None
         visit.take(b"held")
         self.held.append(visit)
-        return b""
+        return bytes(visit.hold())
 
     def release(self) -> None:
         self.open = True
         held, self.held = self.held, []
         for visit in held:
-            visit.say(b"250 2.0.0 Ok\r\n")
+            visit.go_on(b"250 2.0.0 Ok\r\n")
 
 
 async def test_one_after_the_other_shares_one_connection(serve: Any, provide: Any, letters: Any) -> None:
@@ -72,9 +72,7 @@ async def test_who_waits_first_is_served_first(serve: Any, provide: Any, plan: A
     assert [mail.to[4] for mail in server.accepted] == ["0", "0", "1", "1", "3", "3"]
 
 
-async def test_a_connection_that_died_while_idle_is_replaced_unnoticed(
-    serve: Any, provide: Any, letters: Any
-) -> None:
+async def test_a_connection_that_died_while_idle_is_replaced_unnoticed(serve: Any, provide: Any, letters: Any) -> None:
     server = await serve()
     provider = provide(server)
     await provider.send(letters(1), ALWAYS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ REPLIES = [
 def test_replies_come_out_whole_however_the_stream_is_cut(cuts: list[int]) -> None:
     reader, replies = ReplyReader(), list[bytes]()
     edges = [0, *sorted(cuts), len(STREAM)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         assert not reader.feed(STREAM[start:end], replies)
     assert replies == REPLIES
     assert not reader.midway
@@ -119,9 +121,7 @@ def test_the_name_under_which_a_message_is_queued(words: str, reference: str) ->
         (b"250 peer", Abilities()),
         (
             b"250-peer\r\n250-pipelining\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-AUTH PLAIN login\r\n250 CHUNKING\r",
-            Abilities(
-                pipelining=True, size=1000, eightbit=True, auth=frozenset({"PLAIN", "LOGIN"}), chunking=True
-            ),
+            Abilities(pipelining=True, size=1000, eightbit=True, auth=frozenset({"PLAIN", "LOGIN"}), chunking=True),
         ),
         (b"250-peer\r\n250-SIZE\r\n250 STARTTLS\r", Abilities(size=0, starttls=True)),
         (b"250-peer\r\n250-SIZE many\r\n250-\r\n250 SMTPUTF8\r", Abilities(size=0, utf8=True, eightbit=True)),

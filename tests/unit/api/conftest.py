@@ -1,7 +1,7 @@
 """Stages that keep their state in memory, and a client that asks the real application over them."""
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
 from itertools import count
 from typing import Any
 
@@ -14,9 +14,11 @@ from pagerd.api.app import build
 from pagerd.api.doors import PERMISSIONS
 from pagerd.api.stages import Pulse, Settings, Stages
 from pagerd.core import ids
-from pagerd.core.errors import Conflict, Invalid, Missing, Unauthenticated, Unavailable, WrongState
+from pagerd.core.errors import Conflict, Fault, Invalid, Missing, Unauthenticated, Unavailable, WrongState
+from pagerd.core.policy import Channel
 from pagerd.core.requests import Answer, Asker, MessageRequest, ProviderDraft, Redrive, Retry, SessionRequest
 from pagerd.core.states import FINISHED_SESSION
+from pagerd.core.templates import TemplateDraft
 from pagerd.core.views import (
     AttemptView,
     BatchView,
@@ -29,6 +31,10 @@ from pagerd.core.views import (
     SessionView,
     TimelineView,
 )
+from pagerd.guard.permissions import read_scopes
+from pagerd.ports.store import ApiKeyRow
+from pagerd.render.preview import Preview
+from pagerd.templates.views import TemplateView, VersionView
 
 NOW = "2026-11-22T18:30:00Z"
 
@@ -45,16 +51,47 @@ class Keys:
 
     def __init__(self) -> None:
         self.known: dict[str, Principal] = {}
+        self.rows: dict[bytes, ApiKeyRow] = {}
 
-    def issue(self, text: str, *scopes: str, workspace: int = 1) -> dict[str, str]:
+    def hold(self, text: str, *scopes: str, workspace: int = 1) -> dict[str, str]:
+        """Make a key, and return the header that carries it."""
         self.known[text] = Principal(workspace, text.encode(), frozenset(scopes))
         return {"Authorization": f"Bearer {text}"}
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        kind, _, text = (authorization or "").partition(" ")
+    async def authenticate(self, header: str | None) -> Principal:
+        kind, _, text = (header or "").partition(" ")
         if kind.lower() != "bearer" or text not in self.known:
             raise Unauthenticated
         return self.known[text]
+
+    async def issue(
+        self, workspace: int, name: str, scopes: Iterable[str], *, expires_at: float | None = None
+    ) -> tuple[str, ApiKeyRow]:
+        granted = read_scopes(scopes)
+        id_ = len(self.rows).to_bytes(16, "big")
+        text = f"pgr_live_{len(self.rows)}"
+        self.hold(text, *granted, workspace=workspace)
+        self.rows[id_] = ApiKeyRow(
+            id=id_,
+            workspace=workspace,
+            name=name,
+            digest=text.encode(),
+            live=True,
+            scopes=tuple(sorted(granted)),
+            created_at=0.0,
+            expires_at=expires_at,
+        )
+        return text, self.rows[id_]
+
+    async def list(self, workspace: int) -> list[ApiKeyRow]:
+        return [row for row in reversed(self.rows.values()) if row.workspace == workspace]
+
+    async def revoke(self, workspace: int, id: bytes) -> None:
+        row = self.rows.get(id)
+        if row is None or row.workspace != workspace:
+            raise Missing("there is no such key")
+        self.rows[id] = msgspec.structs.replace(row, revoked_at=row.revoked_at or 1.0)
+        self.known.pop(row.digest.decode(), None)
 
 
 class Room:
@@ -162,7 +199,7 @@ class Admission:
     async def admit_message(self, asker: Asker, request: MessageRequest, retry: Retry | None) -> Answer:
         def make() -> Any:
             as_session = SessionRequest(template=request.template, recipients=[], channel=request.channel)
-            address = request.to if isinstance(request.to, str) else request.to["email"]
+            address = self.address(1, {"to": request.to if isinstance(request.to, str) else request.to.get("email")})
             view = self.room.add(asker, as_session, [address])
             return self.room.people[asker.workspace, view.id][0]
 
@@ -353,6 +390,8 @@ def batch_view(batch_id: str, no: int) -> BatchView:
 
 
 def paged(items: list[Any], limit: int, cursor: str | None) -> Page[Any]:
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
+        raise Invalid("this is no cursor of this list", code="cursor_invalid")
     first = int(cursor or 0)
     more = first + limit < len(items)
     return Page(items=items[first : first + limit], next_cursor=str(first + limit) if more else None)
@@ -406,6 +445,76 @@ class Providers:
         return self.views[name]
 
 
+class Templates:
+    """Drafts and versions; what is wrong with a draft is that it says so."""
+
+    def __init__(self) -> None:
+        self.drafts: dict[tuple[int, str], TemplateView] = {}
+        self.published: dict[tuple[int, str], list[VersionView]] = {}
+        self.previews: list[tuple[Any, ...]] = []
+
+    async def save(self, workspace: int, name: str, draft: TemplateDraft, *, expected: int | None) -> TemplateView:
+        broken = [at for at, variant in enumerate(draft.variants) if "{%" in (variant.html or "")]
+        if broken:
+            fault = Fault(code="template_syntax", detail="x", variant="email.en", part="html", line=3, column=7)
+            raise Invalid("x", faults=[fault] * len(broken))
+        old = self.drafts.get((workspace, name))
+        revision = old.revision if old else 0
+        if expected is not None and expected != revision:
+            raise Conflict(f"{name} is at revision {revision}, not {expected}", code="stale_revision")
+        view = TemplateView(
+            id="tpl_1", name=name, revision=revision + 1, published=0, created_at=0.0, updated_at=1.5, draft=draft
+        )
+        self.drafts[workspace, name] = view
+        return view
+
+    async def publish(self, workspace: int, name: str) -> VersionView:
+        draft = (await self.get(workspace, name)).draft
+        versions = self.published.setdefault((workspace, name), [])
+        if not versions or versions[0].draft != draft:
+            versions.insert(0, VersionView(name=name, version=len(versions) + 1, published_at=2.0, draft=draft))
+        return versions[0]
+
+    async def get(self, workspace: int, name: str) -> TemplateView:
+        if (workspace, name) not in self.drafts:
+            raise Missing(f"there is no template {name!r}", code="template_unknown")
+        return self.drafts[workspace, name]
+
+    async def page(self, workspace: int, limit: int, after: str = "") -> list[TemplateView]:
+        names = sorted(name for of, name in self.drafts if of == workspace and name > after)
+        return [self.drafts[workspace, name] for name in names[:limit]]
+
+    async def versions(self, workspace: int, name: str) -> list[VersionView]:
+        await self.get(workspace, name)
+        return self.published.get((workspace, name), [])
+
+    async def preview(
+        self,
+        workspace: int,
+        name: str,
+        data: dict[str, Any],
+        *,
+        channel: Channel,
+        locale: str | None,
+        version: int | None,
+    ) -> Preview:
+        await self.get(workspace, name)
+        self.previews.append((data, channel, locale, version))
+        return Preview(
+            channel=channel,
+            variant="email.en",
+            locale=locale or "en",
+            sender="a@example.com",
+            to="b@example.com",
+            subject="Hello",
+            text="Hello",
+            text_derived=True,
+            html=None,
+            bytes=5,
+            source="Hello",
+        )
+
+
 class Check(msgspec.Struct):
     name: str
     ok: bool
@@ -424,8 +533,9 @@ class House:
         self.control = Control(self.room)
         self.accounts = Accounts(self.room)
         self.providers = Providers()
+        self.templates = Templates()
         self.checks = [Check("store", ok=True, detail="sqlite:////secret/place", remedy="")]
-        self.all = self.keys.issue("everything", *PERMISSIONS, "delivery.redrive_unknown")
+        self.all = self.keys.hold("everything", *PERMISSIONS)
         self.settings = Settings()
 
     def stages(self, **others: Any) -> Stages:
@@ -438,7 +548,7 @@ class House:
             "control": self.control,
             "accounts": self.accounts,
             "providers": self.providers,
-            "templates": None,
+            "templates": self.templates,
             "keys": self.keys,
             "readiness": readiness,
             "metrics": lambda: b"pagerd_up 1\n",

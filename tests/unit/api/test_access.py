@@ -23,7 +23,7 @@ def concrete(path: str) -> str:
 
 async def test_every_route_with_a_permission_wants_a_key_and_that_permission(client, house):
     seen = 0
-    almost = house.keys.issue("almost", "nothing.at_all")
+    almost = house.keys.hold("almost", "nothing.at_all")
     for route, handler in routes(house):
         permission = handler.opt.get("permission")
         if permission is None:

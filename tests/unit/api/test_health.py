@@ -17,10 +17,10 @@ async def test_ready_names_each_dependency_and_tells_details_to_those_who_may_kn
         200,
         {"ready": True, "checks": [{"name": "store", "ok": True}]},
     )
-    curious = house.keys.issue("curious", "session.read")
+    curious = house.keys.hold("curious", "session.read")
     for headers in (curious, {"Authorization": "Bearer nobody"}):
         assert "secret" not in (await client.get("/readyz", headers=headers)).text
-    operator = house.keys.issue("operator", "system.health")
+    operator = house.keys.hold("operator", "system.health")
     assert (await client.get("/readyz", headers=operator)).json()["checks"][0]["detail"] == "sqlite:////secret/place"
 
 
@@ -36,6 +36,6 @@ async def test_metrics_want_a_key_unless_they_are_opened(house, open_metrics, st
     house.settings = Settings(open_metrics=open_metrics)
     async with AsyncTestClient(app=house.app()) as client:
         assert (await client.get("/metrics")).status_code == status
-        answer = await client.get("/metrics", headers=house.keys.issue("prometheus", "metrics.read"))
+        answer = await client.get("/metrics", headers=house.keys.hold("prometheus", "metrics.read"))
         assert (answer.status_code, answer.content) == (200, b"pagerd_up 1\n")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")

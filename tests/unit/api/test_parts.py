@@ -178,7 +178,7 @@ async def test_a_part_over_the_limit_is_refused_while_it_comes(house, staged, cl
     async with AsyncTestClient(app=house.app()) as small:
         path = f"/v1/sessions/{staged}/parts/1"
         answer = await small.put(path, content=ROWS, headers=house.all | NDJSON)
-        assert (answer.status_code, answer.json()["code"]) == (413, "part_too_large")
+        assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
         packed = gzip.compress(ROWS)
         assert len(packed) < 10_000
         headers = house.all | NDJSON | {"Content-Encoding": "gzip"}

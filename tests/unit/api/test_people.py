@@ -66,8 +66,8 @@ async def test_a_wrong_identifier_is_404(client, house, wrong):
 
 
 async def test_addresses_are_masked_unless_the_key_may_read_them(client, house, session_id, message):
-    masked = house.keys.issue("masked", "recipient.read_masked")
-    clear = house.keys.issue("clear", "recipient.read_pii")
+    masked = house.keys.hold("masked", "recipient.read_masked")
+    clear = house.keys.hold("clear", "recipient.read_pii")
     for headers, address in ((masked, "a…@…"), (clear, "ada@example.com")):
         people = await client.get(f"/v1/sessions/{session_id}/recipients", headers=headers)
         assert people.json()["items"][0]["to"] == address

@@ -25,7 +25,7 @@ async def test_a_credential_left_out_stays_and_null_removes_it(client, house):
 
 
 async def test_writing_a_credential_needs_its_own_permission(client, house):
-    writer = house.keys.issue("writer", "provider.write")
+    writer = house.keys.hold("writer", "provider.write")
     without = {name: value for name, value in SMTP.items() if name != "credential"}
     assert (await client.put("/v1/providers/mail", json=without, headers=writer)).status_code == 200
     for credential in ("hunter3", None):

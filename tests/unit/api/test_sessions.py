@@ -95,7 +95,7 @@ async def test_the_list_filters_by_state(client, house, session_id, staged):
 
 
 async def test_another_workspaces_session_does_not_exist(client, house, session_id):
-    stranger = house.keys.issue("stranger", "session.read", workspace=2)
+    stranger = house.keys.hold("stranger", "session.read", workspace=2)
     assert (await client.get(f"/v1/sessions/{session_id}", headers=house.all)).status_code == 200
     answer = await client.get(f"/v1/sessions/{session_id}", headers=stranger)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
@@ -140,7 +140,7 @@ async def test_a_redrive_without_a_body_takes_what_is_retryable(client, house, s
 @pytest.mark.parametrize("body", [{"force": True}, {"where": {"state": "unknown"}}, {"where": {"state": "suppressed"}}])
 async def test_telling_people_twice_or_against_their_will_needs_its_own_permission(client, house, session_id, body):
     await client.post(f"/v1/sessions/{session_id}/cancel", headers=house.all)
-    plain = house.keys.issue("plain", "delivery.redrive")
+    plain = house.keys.hold("plain", "delivery.redrive")
     path = f"/v1/sessions/{session_id}/redrive"
     assert (await client.post(path, json=body, headers=plain)).status_code == 403
     assert (await client.post(path, json=body, headers=house.all)).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -170,7 +171,9 @@ def test_a_brace_in_the_words_is_no_tag() -> None:
         "{% if x %}<div hidden>{% endif %}a{% if x %}</div>{% endif %}",
         "{% if x %}<a href='1'>{% else %}<a href='2'>{% endif %}a</a>",
         "<a {% if x %}href='1'{% endif %}>a</a>",
+        "<a href='1'>{% if x %}a{% endif %}</a>",
         "<ol>{% for i in [1, 2] %}<li>a</li>{% endfor %}</ol>",
+        "<pre>{% for i in [1, 2] %}\n{% endfor %}</pre>",
         "{% if x %}<ul>{% endif %}<li>a</li>{% if x %}</ul>{% endif %}",
         "<a href='1'>{{ x }} never closed",
         "<p>\U000f0000</p>",
@@ -198,12 +201,15 @@ def test_the_way_by_rendered_html_is_taken_by_itself(render: Render) -> None:
         ("<!-- {% if yes %} -->a<!-- {% endif %} -->", "a"),
         ("<p>{# a note #}b</p>", "b"),
         ("{% if not yes %}<p>a</p>{% elif yes %}<p>b</p>{% else %}c{% endif %}", "b"),
-        ("<a href='{{ x }}'>{% if yes %}a{% endif %}</a>", "a (x)"),
+        ("<a href='{{ x }}'>a {{ x }}</a>", "a x (x)"),
     ],
 )
 def test_tags_of_the_template_keep_their_places(source: str, text: str) -> None:
     assert both(source, {"x": "x", "yes": True}) == (text, text)
 
+
+WIDE_GAP = re.compile(" {2,}")
+"""A gap between cells may be wider where a block of the template left a space beside it."""
 
 WORDS = st.sampled_from(["a", "b c", " d ", "\n  e\n", "&amp;", "é", "{{ x }}", " {{ y }} ", "{{ n }}", "<br>", "<hr>"])
 
@@ -223,7 +229,7 @@ def wrapped(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 @given(st.recursive(WORDS, wrapped, max_leaves=12))
 def test_both_ways_say_the_same(source: str) -> None:
     quick, slow = both(source, {"x": "X", "y": "Y & <Z>", "n": 7, "yes": True, "no": False})
-    assert quick is None or quick == slow
+    assert quick is None or WIDE_GAP.sub("  ", quick) == WIDE_GAP.sub("  ", slow)
 
 
 @given(st.text(alphabet="<>/ab \n='\"!-&;{}%#", max_size=60))

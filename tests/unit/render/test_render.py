@@ -36,7 +36,8 @@ def test_text_alone(render: Render) -> None:
 
 def test_conditions_loops_and_filters(render: Render) -> None:
     text = (
-        "{% for item in items %}\n- {{ item.name|title }}{{ ' (gift)' if item.gift }}\n{% else %}\nnothing\n{% endfor %}\n"
+        "{% for item in items %}\n- {{ item.name|title }}{{ ' (gift)' if item.gift }}\n"
+        "{% else %}\nnothing\n{% endfor %}\n"
         "{{ '%.2f'|format(total) }} {{ when|date('%d.%m.%Y') }}"
     )
     data: dict[str, Any] = {"items": [{"name": "tea pot", "gift": True}, {"name": "cup", "gift": False}]}

@@ -43,6 +43,15 @@ def test_every_missing_one_is_named() -> None:
     assert "a, b" in failed.value.detail
 
 
+def test_data_without_a_bottom_is_refused() -> None:
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    with pytest.raises(RenderFailed) as failed:
+        Completion(VARIABLES, {}).complete({"name": deep})
+    assert failed.value.code == "data_too_deep"
+
+
 def test_people_do_not_share_what_they_were_given() -> None:
     completion = Completion(VARIABLES, {})
     first = completion.complete({"name": "Ada", "city": "Rome"})
@@ -80,9 +89,7 @@ def test_types(kind: VariableType, right: list[object], wrong: list[object]) -> 
     assert [value for value in wrong if fits(kind, value)] == []
 
 
-@given(
-    st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3), lambda v: st.lists(v), max_leaves=5)
-)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3), st.lists, max_leaves=5))
 def test_a_value_is_of_one_json_type_at_most(value: object) -> None:
     kinds = {VariableType.BOOLEAN, VariableType.NUMBER, VariableType.STRING, VariableType.LIST, VariableType.OBJECT}
     assert sum(fits(kind, value) for kind in kinds) == (value is not None)

@@ -21,10 +21,10 @@ ANSWERS: Final = 3
 
 
 class Crowd(NamedTuple):
-    """Who is to be told, as far as it is said beforehand: how many, out of where, and the first of them."""
+    """Who is to be told, as far as it is said beforehand: how many, out of which file, and the first of them."""
 
     people: int
-    name: str
+    name: str | None
     first: list[Person]
     columns: bool
 
@@ -34,7 +34,7 @@ def announce(pager: Pager, template: Template, crowd: Crowd, options: dict[str, 
     view, faults = check(pager, template, crowd.first, options, columns=crowd.columns)
     if faults and options.get("on_invalid") != "skip":
         raise Refusal(
-            *told_faults(crowd.name, faults), do="mend the file; or leave such people out with --skip-invalid"
+            *told_faults(crowd.name or "--to", faults), do="mend the file; or leave such people out with --skip-invalid"
         )
     rendered = view.rendered[0] if view.rendered else {}
     live = "live" if pager.choice.server.live else "test"
@@ -50,14 +50,16 @@ def announce(pager: Pager, template: Template, crowd: Crowd, options: dict[str, 
 
 
 def _who(crowd: Crowd) -> str:
-    """Return how many people from where, and the first of them."""
+    """Return how many people, of which file, and the first of them."""
     first = ", ".join(visible(_address(person)) for person in crowd.first[:2])
     more = " …" if crowd.people > 2 else ""
-    return f"{plural(crowd.people, 'person', 'people')} of {visible(crowd.name)} ({first}{more})"
+    of = f" of {visible(crowd.name)}" if crowd.name else ""
+    return f"{plural(crowd.people, 'person', 'people')}{of} ({first}{more})"
 
 
 def _address(person: Person) -> str:
-    to = person.recipient.get("to", "")
+    row = person.recipient if isinstance(person.recipient, dict) else {}
+    to = row.get("to", "")
     return str(next(iter(to.values()), "") if isinstance(to, dict) else to)
 
 

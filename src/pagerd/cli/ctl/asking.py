@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -52,3 +53,14 @@ def asks(command: Callable[Concatenate[Asks, P], R]) -> Callable[..., R]:
         return command(Asks(url, key_file, profile, json=as_json), *args, **options)
 
     return with_connection
+
+
+def examples(*lines: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """End a command's help with lines that stay as they are (an empty one parts them): what to type."""
+
+    def taught(command: Callable[P, R]) -> Callable[P, R]:
+        said = inspect.cleandoc(command.__doc__ or "")
+        command.__doc__ = said + "\n\n\b\n" + "\n".join(line or " " for line in lines)
+        return command
+
+    return taught

@@ -37,13 +37,14 @@ class Person(NamedTuple):
     """One person as JSON wants them, and the line where they stand."""
 
     line: int
-    recipient: dict[str, Any]
+    recipient: Any
 
 
 class NdjsonAudience:
     """People as JSON, one a line."""
 
     content_type: Final = "application/x-ndjson"
+    has_columns: Final = False
     delimiter: Final = None
 
     def __init__(self, source: Source, mapping: Mapping[str, str]) -> None:
@@ -58,15 +59,16 @@ class NdjsonAudience:
         return portioned(records, "")
 
     def people(self) -> Iterator[Person]:
-        """Give the people of the file whose lines are JSON objects."""
+        """Give the people of the file; a line that is no JSON as the text that it is, for the server to judge."""
         import msgspec
 
         for record in NdjsonRecords(self.source):
             if record.person:
+                text = self._renamed(record)
                 try:
-                    yield Person(record.line, msgspec.json.decode(self._renamed(record), type=dict[str, Any]))
-                except msgspec.DecodeError as problem:
-                    raise Refusal(f"{self.source.name}:{record.line}: is not a JSON object ({problem})") from problem
+                    yield Person(record.line, msgspec.json.decode(text))
+                except msgspec.DecodeError:
+                    yield Person(record.line, text.strip())
 
     def _renamed(self, record: Record) -> str:
         """Return a record with its fields renamed; one that is no JSON object stays for the server to judge."""
@@ -78,7 +80,7 @@ class NdjsonAudience:
             row = None
         if row is None:
             return record.text
-        data = row.get("data") if isinstance(row.get("data"), dict) else {}
+        data: dict[str, Any] = row["data"] if isinstance(row.get("data"), dict) else {}
         for target, name in self._mapping.items():
             value = data.pop(name) if name in data else row.pop(name, None)
             if value is not None:
@@ -90,6 +92,7 @@ class CsvAudience:
     """People as CSV, under a header."""
 
     content_type: Final = "text/csv"
+    has_columns: Final = True
 
     def __init__(
         self, source: Source, variables: list[Variable], mapping: Mapping[str, str], delimiter: str | None

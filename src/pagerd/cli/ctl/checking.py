@@ -42,9 +42,7 @@ class Total(NamedTuple):
     rendered: dict[str, Any] | None
 
 
-def check(
-    pager: Pager, template: Template, people: list[Person], options: dict[str, Any], *, columns: bool
-) -> Checked:
+def check(pager: Pager, template: Template, people: list[Person], options: dict[str, Any], *, columns: bool) -> Checked:
     """Ask about some people. With ``columns`` (CSV) a variable that the template does not have is nobody's column."""
     rows = [person.recipient for person in people]
     view = pager.sessions.check(template.reference, recipients=rows, **options)
@@ -120,9 +118,9 @@ def show_total(name: str, total: Total, *, as_json: bool) -> int:
         note(visible(line))
     if total.wrong > len(total.faults[:SHOWN]):
         note(f"… and {count(total.wrong - len(total.faults[:SHOWN]))} more")
-    more = "at least " if total.pieces > 1 and total.duplicates else ""
-    say(f"{plural(total.recipients, 'person', 'people')}, {count(total.valid)} could be told")
-    say(f"{more}{count(total.duplicates)} stand there twice, {count(total.wrong)} things are wrong")
+    twice = ("at least " if total.pieces > 1 and total.duplicates else "") + plural(total.duplicates, "of them twice", " ")
+    wrong = plural(total.wrong, "mistake")
+    say(f"{plural(total.recipients, 'person', 'people')}: {count(total.valid)} could be told, {twice}, {wrong}")
     if total.rendered is not None:
         say(f"says  {visible(first_line(total.rendered))}")
     say("nothing was sent" if not total.wrong else coloured("nothing was sent", "failed"))

@@ -82,7 +82,7 @@ def opened(name: str) -> Iterator[Source]:
     if name == "-":
         with tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(sys.stdin.buffer, spool)
-            yield Source(spool, "standard input")  # type: ignore[arg-type]
+            yield Source(spool, "standard input")
         return
     with Path(name).open("rb") as handle:
         if handle.seekable():
@@ -90,4 +90,4 @@ def opened(name: str) -> Iterator[Source]:
             return
         with tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(handle, spool)
-            yield Source(spool, name)  # type: ignore[arg-type]
+            yield Source(spool, name)

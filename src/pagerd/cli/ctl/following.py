@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import rich_click as click
+from click.exceptions import Exit
 
 from pagerd.cli.ctl.asking import Asks
 from pagerd.cli.ctl.report import exit_code, progress_line, show_end
@@ -18,16 +19,10 @@ from pagerd.cli.ctl.shell import INTERRUPTED, Refusal
 if TYPE_CHECKING:
     from pagerd.core.views import SessionView
 
+    Shown: TypeAlias = Callable[[SessionView], None]
+
 QUIET_SECONDS: Final = 5.0
 """Off a terminal a line of progress comes at most so often."""
-
-
-class Shown(Protocol):
-    """Where progress appears."""
-
-    def __call__(self, view: SessionView) -> None:
-        """Show how the session stands."""
-        ...
 
 
 def follow(asks: Asks, id: str, *, seconds: float | None, every_event: bool = False) -> int:
@@ -38,12 +33,12 @@ def follow(asks: Asks, id: str, *, seconds: float | None, every_event: bool = Fa
 
     lines_of_json = asks.json and every_event
     try:
-        with progress(asks, lines_of_json=lines_of_json) as shown:
+        with progress(lines_of_json=lines_of_json) as shown:
             view = asyncio.run(_watched(asks, id, seconds, shown))
     except KeyboardInterrupt:
         note(f"\n{id} goes on without you; look again:  pagerctl sessions watch {id}")
         note(f"stop it:  pagerctl sessions cancel {id}")
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        raise Exit(INTERRUPTED) from None
     except Unreachable as problem:
         hint = f"{id} goes on by itself; look again: pagerctl sessions watch {id}"
         raise Refusal(problem.detail, do=hint) from problem
@@ -77,13 +72,17 @@ def _is_over(view: SessionView) -> bool:
 
 
 @contextmanager
-def progress(asks: Asks, *, lines_of_json: bool) -> Iterator[Shown]:
+def progress(*, lines_of_json: bool) -> Iterator[Shown]:
     """Give what shows progress: JSON lines, a bar on a terminal, lines now and then elsewhere."""
     if lines_of_json:
         yield show_json
     elif sys.stderr.isatty():
         with bar("people told") as advance:
-            yield lambda view: advance(view.told + view.withheld + view.not_told, view.total, progress_line(view))
+
+            def shown(view: SessionView) -> None:
+                advance(view.told + view.withheld + view.not_told, view.total, progress_line(view))
+
+            yield shown
     else:
         yield _Lines()
 
@@ -130,10 +129,10 @@ def bar(what: str) -> Iterator[Advance]:
 
 
 @contextmanager
-def upload_progress(asks: Asks, total: int) -> Iterator[Advance]:
+def upload_progress() -> Iterator[Advance]:
     """Give what shows how many rows are uploaded."""
-    if asks.json or not sys.stderr.isatty():
-        yield lambda done, total, words: None if asks.json else note(f"uploaded {count(done)} of {count(total)} rows")
+    if not sys.stderr.isatty():
+        yield lambda done, total, words: note(f"{words}: {count(done)} of {count(total)}")
     else:
         with bar("rows uploaded") as advance:
             yield advance

@@ -13,6 +13,7 @@ from pagerd.cli.ctl.shell import MISUSED, Refusal
 if TYPE_CHECKING:
     from pagerd.client import Pager
     from pagerd.core.templates import TemplateDraft
+    from pagerd.core.variables import Variable
 
 
 class Words(NamedTuple):
@@ -34,6 +35,11 @@ class Template(NamedTuple):
     reference: str
     draft: TemplateDraft
 
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables that it declares."""
+        return self.draft.variables if isinstance(self.draft.variables, list) else []
+
 
 def published(pager: Pager, name: str) -> Template:
     """Return the version that ``name`` or ``name@3`` means; raise where there is none."""
@@ -50,14 +56,13 @@ def published(pager: Pager, name: str) -> Template:
 
 def options_of(words: Words, template: Template) -> dict[str, Any]:
     """Return the session's options, as the client takes them."""
-    variables = template.draft.variables
     options = {
         "channel": words.channel,
         "sender": words.sender,
         "locale": words.locale,
         "batch_size": words.batch_size,
         "send_at": moment(words.at).isoformat() if words.at else None,
-        "data": typed(words.data, variables if isinstance(variables, list) else ()) or None,
+        "data": typed(words.data, template.variables) or None,
         "on_invalid": "skip" if words.skip_invalid else None,
         "on_doubt": "hold" if words.hold else None,
     }
@@ -74,7 +79,7 @@ def moment(text: str) -> datetime:
 
 
 def key_of(template: Template, options: dict[str, Any], content: str) -> str:
-    """Return the idempotency key of an order: the same for the same people, version and options, wherever it is typed."""
+    """Return the idempotency key of an order: the same for the same people, version and options, wherever typed."""
     order = {"template": template.reference, "options": options, "content": content}
     text = json.dumps(order, sort_keys=True, separators=(",", ":"), default=str)
     return f"pagerctl-{hashlib.sha256(text.encode()).hexdigest()[:48]}"

@@ -80,12 +80,12 @@ class CsvRecords:
                     text = feed.taken()
                     yield Record(line, text, any(cell.strip() for cell in cells), cells)
                     line += lines_in(text)
-                return
             except csv.Error:
                 self._refuse_unclosed(feed, line)
-                text = feed.put_back_all_but_first()
-                yield Record(line, text, person=True)
+                yield Record(line, feed.put_back_all_but_first(), person=True)
                 line += 1
+            else:
+                return
 
     def _refuse_unclosed(self, feed: _Feed, line: int) -> None:
         """Raise where a quote was opened and never closed: nothing after it can be told apart."""

@@ -1,7 +1,7 @@
 """How pagerctl speaks: results to standard output, everything else to standard error, nothing that moves a cursor.
 
 Names, addresses and providers' words come from strangers. Whatever could steer a terminal or turn a line around is
-made visible (``\\x1b``) before it is printed; in JSON it is written as an escape, which is still the same JSON.
+made visible, by its number, before it is printed; in JSON it is written as an escape, which is the same JSON still.
 """
 
 from __future__ import annotations

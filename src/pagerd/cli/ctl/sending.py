@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from pagerd.cli.ctl.audience import Audience, Portion
 from pagerd.cli.ctl.following import Advance
@@ -88,7 +88,7 @@ def uploaded(pager: Pager, session: Made, audience: Audience, found: Survey, adv
 
 
 def _put(pager: Pager, id: str, number: int, audience: Audience, portion: Portion) -> PartView:
-    """Upload one part; tell what is wrong in it by its place in the file, and give the session up if that refuses it."""
+    """Upload one part; what is wrong in it is told by its place in the file. A refused part ends the session."""
     from pagerd.client.errors import ApiError
 
     kind, delimiter = audience.content_type, "tab" if audience.delimiter == "\t" else audience.delimiter
@@ -129,7 +129,5 @@ def said_before(view: SessionView) -> str:
     """Return the line that says that this was sent already."""
     age = datetime.now(UTC) - datetime.fromisoformat(view.created_at)
     minutes = int(age.total_seconds() // 60)
-    ago = f"{minutes // 60} h ago" if minutes >= 60 else f"{plural(minutes, 'minute')} ago"
+    ago = f"{minutes // 60} h ago" if minutes >= 60 else f"{plural(minutes, 'minute')} ago" if minutes else "just now"
     return f"this was sent {ago}, as {view.id}: following it, nobody is told twice (--again sends it once more)"
-
-

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
+from click.exceptions import Exit
 
 from pagerd.cli.ctl.saying import note, visible
 
@@ -22,7 +23,7 @@ SHOWN: Final = 20
 
 
 class Refusal(Exception):
-    """A command can't go on: what happened (lines, each with its place if it has one), what to do, and the exit code."""
+    """A command can't go on: what happened (lines, each with its place), what to do about it, and the exit code."""
 
     def __init__(self, *lines: str, do: str = "", code: int = FAILED) -> None:
         super().__init__(*lines)
@@ -34,19 +35,23 @@ class Refusal(Exception):
 class Shell(click.RichGroup):
     """A group of commands that never shows a traceback (unless PAGERCTL_DEBUG is set)."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands in the order in which people need them."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what it raises into words and an exit code."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             note("")
-            raise click.exceptions.Exit(INTERRUPTED) from None
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise Exit(INTERRUPTED) from None
+        except (click.ClickException, Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if os.environ.get(DEBUG):
                 raise
-            raise click.exceptions.Exit(_tell(error)) from None
+            raise Exit(_tell(error)) from None
 
 
 def _tell(error: Exception) -> int:

@@ -1,0 +1,1 @@
+"""What Pager costs, measured from outside: `make bench`."""
