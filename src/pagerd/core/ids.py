@@ -7,11 +7,14 @@ neighbours. Identifiers sort by time of creation, as text and as bytes.
 
 from __future__ import annotations
 
+from base64 import b32encode
 from typing import Final, NamedTuple
 
 from pagerd.core.errors import Missing
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_FROM_RFC: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
+"""From RFC 4648's alphabet, which the standard library speaks, to Crockford's."""
 _VALUES: Final = {c: i for i, c in enumerate(_ALPHABET)} | {"i": 1, "l": 1, "o": 0}
 
 SESSION: Final = "ses"
@@ -26,10 +29,7 @@ TAIL_BYTES: Final = 6
 
 def crockford(raw: bytes) -> str:
     """Return ``raw`` in lower-case Crockford base 32, most significant bits first, without padding."""
-    bits = len(raw) * 8
-    digits = -(-bits // 5)
-    number = int.from_bytes(raw, "big") << (digits * 5 - bits)
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range((digits - 1) * 5, -1, -5))
+    return b32encode(raw).rstrip(b"=").translate(_FROM_RFC).decode()
 
 
 def uncrockford(text: str, size: int) -> bytes:

@@ -306,6 +306,122 @@ class Desk:
     def recipient(self, asked: Asked, id: str) -> Answer:
         return Answer(200, timeline(*self.person(id)))
 
+    def check(self, asked: Asked) -> Answer:
+        """Say what sending would say: addresses need an @, variables must be declared, numbers be numbers."""
+        body = asked.json
+        rows = body["audience"]["recipients"]
+        variables = {one["name"]: one for one in self.version(body["template"])["draft"].get("variables", [])}
+        faults = []
+        for place, row in enumerate(rows):
+            at = f"/audience/recipients/{place}"
+            if not isinstance(row, dict):
+                faults.append({"code": "recipient_malformed", "detail": "a recipient is an object", "pointer": at})
+                continue
+            if "@" not in str(row.get("to")):
+                faults.append({"code": "address_invalid", "detail": "is no address", "pointer": f"{at}/to"})
+            for name, value in row.get("data", {}).items():
+                if name not in variables:
+                    detail = f"the template has no variable {name!r}"
+                    faults.append({"code": "variable_unknown", "detail": detail, "pointer": f"{at}/data/{name}"})
+                elif variables[name].get("type") == "number" and isinstance(value, str):
+                    detail = f"the variable {name!r} must be a number"
+                    faults.append({"code": "variable_type", "detail": detail, "pointer": f"{at}/data/{name}"})
+        wrong = {fault["pointer"].split("/")[3] for fault in faults}
+        good = [row for place, row in enumerate(rows) if str(place) not in wrong]
+        shown = [{"line": 1, "to": row["to"], "subject": f"Dear {row.get('data', {}).get('name')}"} for row in good[:10]]
+        counts = {"recipients": len(rows), "valid": len(good), "duplicates": len(good) - len({r["to"] for r in good})}
+        return Answer(200, counts | {"errors": faults[:100], "error_count": len(faults), "rendered": shown})
+
+    def add_template(self, name: str, draft: dict[str, Any] | None = None, *, published: int = 1) -> None:
+        variant = {"channel": "email", "locale": "en", "subject": "Dear {{ name }}", "text": "Hi"}
+        variables = [{"name": "name"}, {"name": "total", "type": "number"}]
+        draft = draft or {"variants": [variant], "variables": variables, "from": "Shop <hi@shop.example>"}
+        versions = [{"name": name, "version": n, "draft": draft} for n in range(published, 0, -1)]
+        self.templates[name] = {"name": name, "draft": draft, "published": published, "versions": versions}
+
+    def template(self, name: str) -> dict[str, Any]:
+        if name not in self.templates:
+            raise Problem(404, "template_unknown", f"there is no template {name!r}")
+        return self.templates[name]
+
+    def version(self, reference: str) -> dict[str, Any]:
+        name, _, number = reference.partition("@")
+        return next(one for one in self.template(name)["versions"] if number in {"", str(one["version"])})
+
+    def see_template(self, asked: Asked, name: str) -> Answer:
+        return Answer(200, {key: value for key, value in self.template(name).items() if key != "versions"})
+
+    def save_template(self, asked: Asked, name: str) -> Answer:
+        draft = asked.json
+        for place, variant in enumerate(draft["variants"]):
+            for part in ("subject", "html", "text"):
+                at = (variant.get(part) or "").find("{{ }}")
+                if at >= 0:
+                    line = variant[part].count("\n", 0, at) + 1
+                    fault = {"code": "template_syntax", "detail": "empty expression", "line": line, "column": 1}
+                    fault |= {"pointer": f"/variants/{place}/{part}", "part": part, "variant": "email.en"}
+                    raise Problem(422, "invalid", "empty expression", errors=[fault], error_count=1)
+        old = self.templates.get(name, {"name": name, "published": 0, "versions": []})
+        self.templates[name] = old | {"draft": draft}
+        return self.see_template(asked, name)
+
+    def publish_template(self, asked: Asked, name: str) -> Answer:
+        kept = self.template(name)
+        if not kept["versions"] or kept["versions"][0]["draft"] != kept["draft"]:
+            kept["published"] += 1
+            kept["versions"].insert(0, {"name": name, "version": kept["published"], "draft": kept["draft"]})
+        return Answer(200, kept["versions"][0])
+
+    def list_templates(self, asked: Asked) -> Answer:
+        views = [{key: one[key] for key in ("name", "draft", "published")} for one in self.templates.values()]
+        return page(views, asked)
+
+    def list_versions(self, asked: Asked, name: str) -> Answer:
+        return Answer(200, {"items": self.template(name)["versions"], "next_cursor": None})
+
+    def preview(self, asked: Asked, name: str) -> Answer:
+        variant = self.template(name)["draft"]["variants"][0]
+        shown = {"subject": variant["subject"], "text": f"Hi {asked.json.get('data')}\nBye", "bytes": 12, "html": None}
+        return Answer(200, shown | {"version": asked.json.get("version")})
+
+    def provider(self, name: str) -> dict[str, Any]:
+        if name not in self.providers:
+            raise Problem(404, "not_found", f"there is no provider {name!r}")
+        return self.providers[name]
+
+    def see_provider(self, asked: Asked, name: str) -> Answer:
+        return Answer(200, self.provider(name))
+
+    def list_providers(self, asked: Asked) -> Answer:
+        return page(list(self.providers.values()), asked)
+
+    def save_provider(self, asked: Asked, name: str) -> Answer:
+        body = asked.json
+        if self.providers.get(name, {}).get("managed_by") == "file":
+            raise Problem(409, "managed_by_file", "it stands in pagerd.toml", current_state="managed_by_file")
+        credential = {"set": True, "fingerprint": "ab12"} if "credential" in body else None
+        self.providers[name] = {
+            "name": name,
+            "kind": body["kind"],
+            "channel": body.get("channel", "email"),
+            "settings": body.get("settings", {}),
+            "credential": credential,
+            "enabled": body.get("enabled", True),
+            "paused": None,
+            "managed_by": "api",
+            "health": {},
+        }
+        return Answer(200, self.providers[name])
+
+    def control_provider(self, asked: Asked, name: str, verb: str) -> Answer:
+        provider = self.provider(name)
+        if verb == "test":
+            provider["health"] = {"ok": provider["kind"] != "broken", "detail": "220 ready"}
+        else:
+            reason = asked.json.get("reason", "paused") if asked.body else "paused"
+            provider["paused"] = reason if verb == "pause" else None
+        return Answer(200, provider)
+
     def search(self, asked: Asked) -> Answer:
         found = [
             timeline(kept, one)
@@ -441,6 +557,17 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/v1/sessions/([^/]+)/redrive", Desk.redrive),
     ("GET", "/v1/sessions/([^/]+)/recipients", Desk.recipients),
     ("GET", "/v1/sessions/([^/]+)/batches", Desk.batches),
+    ("POST", "/v1/sessions/check", Desk.check),
+    ("GET", "/v1/templates", Desk.list_templates),
+    ("GET", "/v1/templates/([^/]+)", Desk.see_template),
+    ("PUT", "/v1/templates/([^/]+)", Desk.save_template),
+    ("POST", "/v1/templates/([^/]+)/publish", Desk.publish_template),
+    ("GET", "/v1/templates/([^/]+)/versions", Desk.list_versions),
+    ("POST", "/v1/templates/([^/]+)/preview", Desk.preview),
+    ("GET", "/v1/providers", Desk.list_providers),
+    ("GET", "/v1/providers/([^/]+)", Desk.see_provider),
+    ("PUT", "/v1/providers/([^/]+)", Desk.save_provider),
+    ("POST", "/v1/providers/([^/]+)/(test|pause|resume)", Desk.control_provider),
     ("POST", "/v1/messages", Desk.message),
     ("GET", "/v1/messages/([^/]+)", Desk.message_seen),
     ("POST", "/v1/recipients/search", Desk.search),

@@ -12,13 +12,14 @@ from pagerd.render.compile import compile_template
 from pagerd.render.errors import RenderFailed
 
 STATEMENTS = [
-    "if x", "elif y", "else", "endif", "for i in x", "for a, b in y", "endfor", "set z = x", "set z", "endset", "with w = x",
-    "endwith", "macro m(a)", "endmacro", "call m(1)", "endcall", "filter upper", "endfilter", "block b", "endblock", "raw",
-    "endraw", "autoescape false", "endautoescape", "do x", "include 'x'", "break", "",
+    "if x", "elif y", "else", "endif", "for i in x", "for a, b in y", "endfor", "set z = x", "set z", "endset",
+    "with w = x", "endwith", "macro m(a)", "endmacro", "call m(1)", "endcall", "filter upper", "endfilter",
+    "block b", "endblock", "raw", "endraw", "autoescape false", "endautoescape", "do x", "include 'x'", "break", "",
 ]  # fmt: skip
 VALUES = [
     "x", "y.a", "y['a']", "i", "x|upper", "x|nope", "x is defined", "x is nope", "x()", "range(9)", "'a' ~ x", "1 / 0",
-    "[1, x]", "{'a': x}", "x if y else z", "loop.index", "x[1:]", "-x", "not x", "x|date", "x|default('d')", "'%}'", "", "|",
+    "[1, x]", "{'a': x}", "x if y else z", "loop.index", "x[1:]", "-x", "not x", "x|date",
+    "x|default('d')", "'%}'", "", "|",
 ]  # fmt: skip
 PIECES = st.one_of(
     st.sampled_from(STATEMENTS).map("{{% {} %}}".format),

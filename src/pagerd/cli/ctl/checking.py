@@ -118,7 +118,7 @@ def show_total(name: str, total: Total, *, as_json: bool) -> int:
         note(visible(line))
     if total.wrong > len(total.faults[:SHOWN]):
         note(f"… and {count(total.wrong - len(total.faults[:SHOWN]))} more")
-    twice = ("at least " if total.pieces > 1 and total.duplicates else "") + plural(total.duplicates, "of them twice", " ")
+    twice = f"{'at least ' if total.pieces > 1 and total.duplicates else ''}{count(total.duplicates)} of them twice"
     wrong = plural(total.wrong, "mistake")
     say(f"{plural(total.recipients, 'person', 'people')}: {count(total.valid)} could be told, {twice}, {wrong}")
     if total.rendered is not None:

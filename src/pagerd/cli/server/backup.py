@@ -60,12 +60,18 @@ def backup(settings: Settings, folder: Path) -> str:
     revision = revision_of(folder / DATA) or ""
     manifest = Manifest(made_at=time.time(), pagerd=__version__, revision=revision, files=files)
     _write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-    return (
-        f"{folder / DATA}   {files[DATA].bytes:,} bytes: the database; started from it, a server pauses what is unfinished\n"
-        f"{folder / KEYS}   {files[KEYS].bytes:,} bytes: the sessions' keys. Keep them apart from the database, and for "
-        f"{settings.key_days:g} days at most: what was erased can be read as long as an old copy of its key lives\n"
-        f"Not in it: the root key, {settings.root_key()}. Keep it in a safe place of its own; without it a backup "
-        "can't be read."
+    return _words(folder, settings, files)
+
+
+def _words(folder: Path, settings: Settings, files: dict[str, Copied]) -> str:
+    return "\n".join(
+        [
+            f"{folder / DATA}   {files[DATA].bytes:,} bytes: the database. A server started from it begins paused.",
+            f"{folder / KEYS}   {files[KEYS].bytes:,} bytes: the sessions' keys. Keep them apart, and for",
+            f"    {settings.key_days:g} days at most: what was erased can be read as long as a copy of its key lives.",
+            f"Not in it: the root key, {settings.root_key()}. Keep a copy in a safe place of its own: nobody can read",
+            "    this backup without it.",
+        ]
     )
 
 

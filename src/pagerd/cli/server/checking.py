@@ -1,4 +1,4 @@
-"""``pagerd check``: what is wrong and what to do, found while a server runs or before it is started. Changes nothing."""
+"""``pagerd check``: what is wrong and what to do, found beside a server or before its start. Changes nothing."""
 
 from __future__ import annotations
 

@@ -95,6 +95,5 @@ def told(found: Recounted) -> str:
     lines = [seen]
     if found.damage:
         lines.append(f"The file is damaged: {found.damage}")
-    for one in found.differences:
-        lines.append(f"{one.session}: {one.what} says {one.counted:,}, the batches say {one.recounted:,}")
-    return "\n".join(lines)
+    said = (f"{d.session}: {d.what} says {d.counted:,}, the batches say {d.recounted:,}" for d in found.differences)
+    return "\n".join([*lines, *said])

@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from pagerd.adapters.metrics.logs import configure
 from pagerd.cli.server.running import Role, Running, running
 from pagerd.config import Settings
@@ -124,9 +122,3 @@ def _write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     fresh.replace(path)
-
-
-def settings_for(directory: Path, settings: Settings) -> Settings:
-    """Return settings with the database in the development directory."""
-    store = f"sqlite:////{str(directory.absolute()).lstrip('/')}/pagerd.db"
-    return msgspec.structs.replace(settings, store=store)

@@ -1,4 +1,4 @@
-"""The providers of the configuration, looked at before anything is opened: kinds, names and values of their settings."""
+"""The providers of the configuration, looked at before anything is opened: kinds, names and values."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 
 from pagerd.adapters.sql.sqlite.claims import Claims, Lease, give_back
+from pagerd.adapters.sql.sqlite.flushes import Flushes
 from pagerd.adapters.sql.sqlite.statements import HOT
 from pagerd.adapters.sql.sqlite.store import SqliteStore
 from pagerd.adapters.sql.sqlite.writer import Hands
-from pagerd.adapters.sql.sqlite.writes import write_all
 from pagerd.core.batches import Claim
 from pagerd.core.resolution import HELD, POISON
 from pagerd.core.states import BatchState
@@ -42,6 +42,7 @@ class SqliteLedger:
         self._claims = Claims()
         self._lease_end = clock.monotonic() + self._times.length
         self._reasons: tuple[int, int] | None = None
+        self._flushes = Flushes(store.writer, clock)
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew_forever, name="pagerd-lease", daemon=True)
         self._renewer.start()
@@ -54,8 +55,7 @@ class SqliteLedger:
 
     async def flush(self, writes: Sequence[Write]) -> list[Said]:
         """Write all; return what became of each, in order, once it is durable."""
-        now = self._clock.now()
-        said = await self._store.writer.do(lambda hands: write_all(hands.raw, writes, now), safe=True)
+        said = await self._flushes.add(writes)
         if any(write.state is BatchState.WAITING for write in writes):
             self._store.tell_changed()
         return said

@@ -1,0 +1,57 @@
+"""Lanes' writes on their way to the writer: while one group commits, the next one gathers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from pagerd.adapters.sql.sqlite.writer import Writer
+from pagerd.adapters.sql.sqlite.writes import write_all
+from pagerd.ports.ledger import Said, Write
+from pagerd.ports.time import Clock
+
+_Waiting = tuple[Sequence[Write], asyncio.Future[list[Said]]]
+
+
+class Flushes:
+    """Puts the writes of many lanes into one job, so that crossing to the writer's thread costs once for all."""
+
+    def __init__(self, writer: Writer, clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._gathered: list[_Waiting] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def add(self, writes: Sequence[Write]) -> list[Said]:
+        """Return what became of ``writes``, in order, once they are durable."""
+        future: asyncio.Future[list[Said]] = asyncio.get_running_loop().create_future()
+        self._gathered.append((writes, future))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        while self._gathered:
+            group, self._gathered = self._gathered, []
+            await self._commit(group)
+        self._running = None
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        every = [write for writes, _ in group for write in writes]
+        now = self._clock.now()
+        try:
+            said = await self._writer.do(lambda hands: write_all(hands.raw, every, now), safe=True)
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+            _fail(group, error)
+            return
+        at = 0
+        for writes, future in group:
+            if not future.done():
+                future.set_result(said[at : at + len(writes)])
+            at += len(writes)
+
+
+def _fail(group: list[_Waiting], error: BaseException) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)
