@@ -93,9 +93,7 @@ class Server:
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json", **headers: str) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        connection.request(
-            method, path, raw, {"Authorization": f"Bearer {self.key}", "Content-Type": kind, **headers}
-        )
+        connection.request(method, path, raw, {"Authorization": f"Bearer {self.key}", "Content-Type": kind, **headers})
         response = connection.getresponse()
         answer = response.read()
         connection.close()
@@ -140,5 +138,3 @@ def issue_key(directory: Path) -> str:
         [sys.executable, "-c", program], env=environment, cwd=directory, capture_output=True, text=True, check=True
     )
     return done.stdout.strip().splitlines()[-1]
-
-

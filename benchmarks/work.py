@@ -59,9 +59,7 @@ def publish(server: Server) -> None:
 
 def admit(server: Server, count: int, tag: str, **fields: Any) -> str:
     """Upload and start a session of ``count`` people; return its identifier."""
-    session = server.call(
-        "POST", "/v1/sessions", {"template": "bench", "audience": {"upload": True}, **fields}
-    )["id"]
+    session = server.call("POST", "/v1/sessions", {"template": "bench", "audience": {"upload": True}, **fields})["id"]
     parts = 0
     for parts, body in enumerate(people(count, tag), 1):
         server.call("PUT", f"/v1/sessions/{session}/parts/{parts}", body, "application/x-ndjson")

@@ -44,11 +44,16 @@ class Moves(msgspec.Struct, frozen=True, kw_only=True):
 
 def moves(old: bytes, new: list[Cell]) -> Moves:
     """Return what changes between a vector and its successor."""
+    return moves_of(cells.unpack(old), new)
+
+
+def moves_of(old: list[Cell], new: list[Cell]) -> Moves:
+    """Return what changes between cells and their successors."""
     enter: list[tuple[int, RecipientState, int]] = []
     leave: list[int] = []
     reasons: Counter[tuple[RecipientState, int]] = Counter()
-    for idx, (before, after) in enumerate(zip(cells.unpack(old), new, strict=True)):
-        if (before.state, before.code) == (after.state, after.code):
+    for idx, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before.state is after.state and before.code == after.code:
             continue
         if before.state in EXCEPTIONAL:
             leave.append(idx)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pagerd.core import balance, cells
 from pagerd.core.batches import Claim
 from pagerd.core.cells import Cell
-from pagerd.core.resolution import Moves, moves
+from pagerd.core.resolution import Moves, moves_of
 from pagerd.core.states import UNSETTLED, BatchState, RecipientState
 from pagerd.ports.ledger import Exceptional, ReasonDelta, Write
 
@@ -22,6 +22,7 @@ class BatchPage:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.cells = cells.unpack(claim.vec)
+        self._was = list(self.cells)
         self._vec = claim.vec
         self._state = claim.state
         self._window = 0
@@ -32,7 +33,7 @@ class BatchPage:
 
     def back(self) -> None:
         """Forget what was not written."""
-        self.cells = cells.unpack(self._vec)
+        self.cells = list(self._was)
 
     @property
     def settled(self) -> bool:
@@ -49,7 +50,7 @@ class BatchPage:
         lost: bool = False,
     ) -> Write:
         """Return the write that makes the ledger say what ``cells`` say, the batch in ``state``."""
-        change = moves(self._vec, self.cells)
+        change = moves_of(self._was, self.cells)
         return Write(
             key=self.claim.key,
             token=self.claim.token,
@@ -74,6 +75,7 @@ class BatchPage:
     def written(self, write: Write) -> None:
         """Take note that ``write`` is durable."""
         self._vec = write.vec
+        self._was = list(self.cells)
         self._state = write.state
         if write.attempt is not None:
             self._window += 1

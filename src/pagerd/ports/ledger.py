@@ -42,9 +42,10 @@ class Exceptional(msgspec.Struct, frozen=True, array_like=True):
 class Write(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker wants written about its batch, under its token, as part of one commit.
 
-    ``counts`` is the delta in the order of ``balance.FIELDS``; ``attempt`` a sealed record of ``window`` (from 0
-    under this token), written even where the token is lost; ``run_at`` (UTC epoch seconds) only where ``state`` is ``waiting``; ``needs_running`` makes it an
-    intent: it is refused while the session does not run or is past its expiry; ``lost`` counts one more loss.
+    ``counts`` is the delta in the order of ``balance.FIELDS``; ``attempt`` a sealed record of ``window`` (from 0 under
+    this token), written even where the token is lost; ``run_at`` (UTC epoch seconds) only where ``state`` is
+    ``waiting``; ``needs_running`` makes it an intent: it is refused while the session does not run or is past its
+    expiry; ``lost`` counts one more loss.
     """
 
     key: BatchKey

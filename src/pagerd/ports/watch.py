@@ -27,13 +27,13 @@ class Watch(Protocol):
     """Is told; must be quick, and must not raise."""
 
     def batch_done(self, done: BatchDone) -> None:
-        """A worker let go of a batch: settled, or put off."""
+        """Take note that a worker let go of a batch: settled, or put off."""
         ...
 
     def claimed(self, batches: int) -> None:
-        """A worker claimed so many batches."""
+        """Take note that a worker claimed so many batches."""
         ...
 
     def trouble(self, what: str, error: BaseException) -> None:
-        """Something went wrong that no caller hears of."""
+        """Take note of what went wrong and no caller hears of."""
         ...

@@ -15,6 +15,7 @@ from pagerd.worker.lane import Lane, Tools
 
 _LONGEST_SLEEP: Final = 30.0
 _TROUBLE_WAIT: Final = 1.0
+_BUSY_SLEEP: Final = 1.0
 
 
 class Desk:
@@ -72,6 +73,8 @@ class Desk:
             self._t.watch.claimed(len(claims))
             for claim in claims:
                 self._start(claim)
+        elif self._busy:
+            await self._sleep(_BUSY_SLEEP)  # a lane that comes free, or a change, wakes earlier
         else:
             await self._until_due()
 

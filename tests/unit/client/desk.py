@@ -72,6 +72,7 @@ class Kept:
     view: dict[str, Any]
     people: list[dict[str, Any]] = field(default_factory=list)
     parts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    digests: dict[int, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
 
 
@@ -220,12 +221,17 @@ class Desk:
         if faults and kept.view["on_invalid"] == "fail":
             raise Problem(422, "invalid", faults[0]["detail"], errors=faults, error_count=len(faults))
         kept.parts[int(number)] = rows
+        kept.digests[int(number)] = hashlib.sha256(asked.body).hexdigest()
         counts = {"part": int(number), "recipients": len(rows), "batches": 1, "flaws": len(faults)}
         return Answer(200, counts | {"errors": faults, "digest": "", "ignored_columns": []})
 
     def list_parts(self, asked: Asked, id: str) -> Answer:
         parts = self.kept(id).parts
-        items = [{"part": n, "recipients": len(rows), "batches": 1, "flaws": 0} for n, rows in sorted(parts.items())]
+        digests = self.kept(id).digests
+        items = [
+            {"part": n, "recipients": len(rows), "batches": 1, "flaws": 0, "digest": digests[n]}
+            for n, rows in sorted(parts.items())
+        ]
         return Answer(200, {"items": items, "next_cursor": None})
 
     def start(self, asked: Asked, id: str) -> Answer:
