@@ -31,8 +31,8 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much is done at a time, and for how long a claim holds."""
 
-    lanes: Annotated[Count, Meta(description="How many batches are worked on at a time.")] = 64
-    urgent_lanes: Annotated[Share, Meta(description="How many of the lanes do urgent work only.")] = 8
+    lanes: Annotated[Count, Meta(description="How many batches are worked on at a time.")] = 32
+    urgent_lanes: Annotated[Share, Meta(description="How many of the lanes do urgent work only.")] = 4
     window: Annotated[
         Count,
         Meta(
@@ -219,7 +219,8 @@ def line_of(source: str, path: Sequence[str]) -> int | None:
 
 def nearest_name(name: str, known: Sequence[str]) -> str:
     """Return ``; did you mean …?`` where one of ``known`` is like ``name``, else nothing."""
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=3)
+    near.sort(key=lambda other: sorted(other) != sorted(name))  # letters in another order are the likeliest slip
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

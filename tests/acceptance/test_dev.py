@@ -26,7 +26,7 @@ def test_a_request_becomes_a_mail_in_the_inbox_and_the_balance_holds(start: Star
     assert view["state"] == "completed_with_failures"
     assert {(one["state"], one["code"]) for one in view["reasons"]} == {
         ("failed", "550 5.1.1"),
-        ("duplicate", "duplicate"),
+        ("duplicate", "same_address"),
     }
     (mail,) = server.ask("GET", "/v1/captured?to=ada@example.com").json()["items"]
     whole = server.ask("GET", f"/v1/captured/{mail['id']}").json()

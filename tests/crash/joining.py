@@ -32,11 +32,12 @@ class Join(NamedTuple):
 
 def join(river: River, *, window: int, deaths: int) -> Join:
     """Return the join over all sessions of a river, its counters recounted; the server is stopped then."""
+    views = {session: river.finished(session) for session in river.people}
     accepted = river.sink.accepted()
-    sums = []
-    for session, people in river.people.items():
-        view = river.finished(session)
-        sums.append(join_one(view, people, river.recipients(session), accepted))
+    sums = [
+        join_one(views[session], people, river.recipients(session), accepted)
+        for session, people in river.people.items()
+    ]
     total = sums[0]
     for each in sums[1:]:
         total += each

@@ -59,7 +59,7 @@ class _Gunman:
         if not server.url and not server.ready():
             raise AssertionError(server.log_text()[-3000:])
         when = self._chance.choice(("before", "unaccepted", "after"))
-        sink.order("kill", pid=server.pid, at=self._chance.randint(1, 2 * self._between), when=when)
+        sink.order("kill", pid=server.pid, at=self._chance.randint(1, self._between * 3 // 2), when=when)
         for _ in range(int(LONG / 0.1)):
             if not server.lives_on(0.1):
                 return True

@@ -31,16 +31,22 @@ class Breaker:
         self._wait = FIRST_WAIT
         self._open_until: float | None = None
         self._probing = False
+        self._probe_over = 0.0
 
     def closed_in(self, now: float) -> float:
-        """Return for how many seconds nothing may be sent; 0: go on. After the wait one caller may probe."""
+        """Return for how many seconds nothing may be sent; 0: go on. After the wait one caller may probe.
+
+        A prober of whom nothing is heard for as long as the peer was left alone (it was stopped, or its answer was
+        a doubt) gives its turn to another.
+        """
         if self._open_until is None:
             return 0.0
         if now < self._open_until:
             return self._open_until - now
-        if self._probing:
+        if self._probing and now < self._probe_over:
             return 1.0
         self._probing = True
+        self._probe_over = now + self._wait
         return 0.0
 
     def good(self, now: float) -> None:

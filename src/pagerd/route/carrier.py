@@ -71,4 +71,4 @@ def is_fault(outcome: Outcome) -> bool:
 
 def held_for(retry_after: float | None) -> float:
     """Return for how many seconds a throttled provider is left alone: what it asked for, within 1 s and 24 h."""
-    return min(max(retry_after or _USUAL_HOLD, _SHORTEST_HOLD), _LONGEST_HOLD)
+    return min(max(_USUAL_HOLD if retry_after is None else retry_after, _SHORTEST_HOLD), _LONGEST_HOLD)

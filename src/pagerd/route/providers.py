@@ -87,6 +87,7 @@ class Providers:
         credential = self._credential(draft, old)
         number = await self._number(workspace, name)
         self._open(name, draft, credential, number, managed_by="api")
+        self._carriers[name].paused = old.paused if old else None  # a change is no resume
         now = self._clock.now()
         kept = None if credential is None else self._seal.workspace.seal(_COLUMN, name.encode(), credential.encode())
         row = ProviderRow(
@@ -99,7 +100,7 @@ class Providers:
             settings=msgspec.json.encode(draft.settings | ({"from": draft.sender} if draft.sender else {})),
             credential=kept,
             enabled=draft.enabled,
-            paused=None,
+            paused=old.paused if old else None,
             created_at=old.created_at if old else now,
             updated_at=now,
         )

@@ -10,6 +10,7 @@ from pagerd.core.cells import Cell
 from pagerd.core.outcomes import FailureClass, Outcome, Reason, ReasonClass
 from pagerd.core.states import RecipientState, moved
 from pagerd.ports.time import Chance
+from pagerd.route.carrier import held_for
 from pagerd.worker.schedules import SHORTEST_WAIT, Schedule
 
 _F = FailureClass
@@ -66,7 +67,7 @@ def _wait(cell: Cell, outcome: Outcome, terms: Terms) -> float:
     if outcome.kind is _F.PROVIDER_CONFIG:
         return _CONFIG_WAIT
     if outcome.retry_after is not None or outcome.kind is _F.THROTTLED:
-        return min(max(outcome.retry_after or 30.0, 1.0), 86_400.0)
+        return held_for(outcome.retry_after)
     return max(SHORTEST_WAIT, terms.chance.uniform(0.0, terms.schedule.wait(max(cell.attempt, 1))))
 
 

@@ -378,6 +378,22 @@ async def test_bdat_said_no_to_nobody_is_no_doubt(serve: Any, provide: Any, plan
     assert kinds(outcomes) == "permanent_address not_sent"
 
 
+@pytest.mark.parametrize("offers", [PIPELINED, CHUNKED], ids=["pipelined", "chunked"])
+async def test_what_can_be_no_answer_to_the_last_byte_is_none(
+    serve: Any, provide: Any, plan: Any, letters: Any, offers: Any
+) -> None:
+    def answer(visit: Any, verb: str, line: str) -> bytes | None:
+        if verb == "END" or (verb == "BDAT" and not line):
+            visit.say(b"354 go on\r\n")
+            visit.act("close")
+            return b""
+        return None
+
+    server = await serve(plan(offers=offers, answer=answer))
+    outcomes = await provide(server, chunking=offers is CHUNKED).send(letters(2), ALWAYS)
+    assert kinds(outcomes) == "in_doubt not_sent"
+
+
 # the fence
 
 

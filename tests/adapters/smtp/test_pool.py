@@ -153,6 +153,45 @@ async def test_a_rested_chunking_connection_is_asked_before_the_last_byte_leaves
     assert len(server.visits) == 2
 
 
+async def test_what_may_have_arrived_over_a_used_connection_is_not_sent_again(
+    serve: Any, provide: Any, plan: Any, letters: Any
+) -> None:
+    def answer(visit: Any, verb: str, line: str) -> bytes | None:
+        if verb == "BDAT" and not line and server.accepted:
+            visit.take(b"arrived")
+            visit.act("close")
+            return b""
+        if verb in ("MAIL", "RCPT") and server.accepted:
+            getattr(visit, f"_on_{verb.lower()}")(line)
+            return b""
+        return None
+
+    server = await serve(plan(answer=answer))
+    provider = provide(server, chunking=True)
+    assert kinds(await provider.send(letters(1), ALWAYS)) == "ok"
+    assert kinds(await provider.send(letters(2), ALWAYS)) == "in_doubt not_sent"
+    assert len(server.accepted) == 2
+    assert len(server.visits) == 1
+
+
+async def test_a_used_connection_that_spoke_before_it_broke_had_not_died_while_idle(
+    serve: Any, provide: Any, plan: Any, letters: Any
+) -> None:
+    def answer(visit: Any, verb: str, line: str) -> bytes | None:
+        if verb == "RCPT" and server.accepted:
+            return b"550 5.1.1 no\r\n"
+        if verb == "RSET":
+            visit.act("close")
+            return b""
+        return None
+
+    server = await serve(plan(answer=answer))
+    provider = provide(server)
+    assert kinds(await provider.send(letters(1), ALWAYS)) == "ok"
+    assert kinds(await provider.send(letters(3), ALWAYS)) == "permanent_address transient not_sent"
+    assert len(server.visits) == 1
+
+
 async def test_idle_connections_are_closed(serve: Any, provide: Any, letters: Any) -> None:
     server = await serve()
     provider = provide(server, idle_timeout=0.05)

@@ -85,7 +85,13 @@ def process(environ: dict[str, str]) -> Callable[..., subprocess.CompletedProces
 
     def call(*args: str, input: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *args], env=environ | (env or {}), input=input, capture_output=True, text=True, timeout=60
+            [*COMMAND, *args],
+            env=environ | (env or {}),
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     return call

@@ -337,8 +337,11 @@ def test_wrong_use_is_2(desk, run, csv: Path, args: list[str], words: str) -> No
         (b"\x1f\x8b\x08rest", "packed with gzip"),
         (b"PK\x03\x04rest", "spreadsheet"),
         ("to\nada@example.com\n".encode("utf-16"), "is UTF-16"),
-        (b"to,name\na@b.eu,Ada\nb@b.eu,J\xfcrgen\n", "people.csv:3: is not UTF-8: byte 0xfc at offset 24"),
-        (b'to,name\na@b.eu,Ada\nb@b.eu,"Bo\nc@b.eu,Cy\n', "people.csv:3: a quote that opens a cell here is never closed"),
+        (b"to,name\na@b.eu,Ada\nb@b.eu,J\xfcrgen\n", "people.csv:3: is not UTF-8: byte 0xfc at offset 27"),
+        (
+            b'to,name\na@b.eu,Ada\nb@b.eu,"Bo\nc@b.eu,Cy\n',
+            "people.csv:3: a quote that opens a cell here is never closed",
+        ),
         (b"to\n" + b"x" * 1_100_000, "people.csv:2: the line is longer than 1 MiB"),
     ],
 )

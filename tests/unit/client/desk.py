@@ -20,9 +20,20 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 KEY = "pgr_live_abc_secret"
-STATES = (
-    "pending deferred sending accepted failed suppressed duplicate rejected in_doubt unknown expired cancelled".split()
-)
+STATES = [
+    "pending",
+    "deferred",
+    "sending",
+    "accepted",
+    "failed",
+    "suppressed",
+    "duplicate",
+    "rejected",
+    "in_doubt",
+    "unknown",
+    "expired",
+    "cancelled",
+]
 WITHHELD = {"suppressed", "duplicate"}
 NOT_TOLD = {"failed", "rejected", "unknown", "expired", "cancelled"}
 TO_GO = {"pending", "deferred", "sending"}
@@ -141,36 +152,35 @@ class Desk:
         if not key[0]:
             return make(), False
         if key in self.keys:
-            body, id = self.keys[key]
+            body, name = self.keys[key]
             if body != asked.body:
                 raise Problem(422, "idempotency_key_reused", "The key was used for another body.")
-            return id, True
-        id = make()
-        self.keys[key] = (asked.body, id)
-        return id, False
+            return name, True
+        name = make()
+        self.keys[key] = (asked.body, name)
+        return name, False
 
     def create(self, asked: Asked) -> Answer:
         body = asked.json
 
         def make() -> str:
-            id = f"ses_{len(self.sessions) + 1:04}"
-            view = new_view(id, body, live="live" in asked.headers["authorization"])
-            kept = self.sessions[id] = Kept(view, body=body)
+            name = f"ses_{len(self.sessions) + 1:04}"
+            view = new_view(name, body, live="live" in asked.headers["authorization"])
+            kept = self.sessions[name] = Kept(view, body=body)
             if body["audience"].get("upload"):
                 view["state"] = "staging"
             else:
                 self._admit(kept, body["audience"]["recipients"])
-            return id
+            return name
 
-        id, replayed = self.once(asked, make)
+        name, replayed = self.once(asked, make)
         if not replayed:
-            self.first_answers[id] = json.loads(json.dumps(self.sessions[id].view))
+            self.first_answers[name] = json.loads(json.dumps(self.sessions[name].view))
         headers = {"idempotent-replayed": "true"} if replayed else {}
-        return Answer(202, self.first_answers[id], headers)
+        return Answer(202, self.first_answers[name], headers)
 
     def _admit(self, kept: Kept, rows: list[dict[str, Any]]) -> None:
-        id = kept.view["id"]
-        kept.people = [new_person(id, place, row) for place, row in enumerate(rows, 1)]
+        kept.people = [new_person(kept.view["id"], place, row) for place, row in enumerate(rows, 1)]
         kept.view["state"] = "scheduled" if kept.body.get("send_at") else "running"
         kept.view["started_at"] = None if kept.body.get("send_at") else "2026-11-22T10:00:01Z"
         self._fold(kept)
@@ -286,14 +296,14 @@ class Desk:
 
     def message(self, asked: Asked) -> Answer:
         def make() -> str:
-            id = f"ses_{len(self.sessions) + 1:04}"
-            kept = self.sessions[id] = Kept(new_view(id, asked.json, live=True), body=asked.json)
+            name = f"ses_{len(self.sessions) + 1:04}"
+            kept = self.sessions[name] = Kept(new_view(name, asked.json, live=True), body=asked.json)
             self._admit(kept, [{"to": asked.json["to"]}])
-            return id
+            return name
 
-        id, replayed = self.once(asked, make)
+        name, replayed = self.once(asked, make)
         headers = {"idempotent-replayed": "true"} if replayed else {}
-        return Answer(202, shown(self.sessions[id].people[0]), headers)
+        return Answer(202, shown(self.sessions[name].people[0]), headers)
 
     def message_seen(self, asked: Asked, id: str) -> Answer:
         kept, person = self.person(id)
@@ -334,8 +344,14 @@ class Desk:
                     faults.append({"code": "variable_type", "detail": detail, "pointer": f"{at}/data/{name}"})
         wrong = {fault["pointer"].split("/")[3] for fault in faults}
         good = [row for place, row in enumerate(rows) if str(place) not in wrong]
-        shown = [{"line": 1, "to": row["to"], "subject": f"Dear {row.get('data', {}).get('name')}"} for row in good[:10]]
-        counts = {"recipients": len(rows), "valid": len(good), "duplicates": len(good) - len({r["to"] for r in good})}
+        shown = [
+            {"line": 1, "to": row["to"], "subject": f"Dear {row.get('data', {}).get('name')}"} for row in good[:10]
+        ]
+        counts = {
+            "recipients": len(rows),
+            "valid": len(good),
+            "duplicates": len(good) - len({str(r["to"]) for r in good}),
+        }
         return Answer(200, counts | {"errors": faults[:100], "error_count": len(faults), "rendered": shown})
 
     def add_template(self, name: str, draft: dict[str, Any] | None = None, *, published: int = 1) -> None:
@@ -444,7 +460,8 @@ class Desk:
         self.heard.append(heard)
         for _ in range(self.events_per_connection):
             with self.changed:
-                self.changed.wait_for(lambda: mark(kept.view) != heard or self.closing)
+                while mark(kept.view) == heard and not self.closing:
+                    self.changed.wait()
                 if self.closing:
                     return
                 view = dict(kept.view)
@@ -633,8 +650,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _events(self, asked: Asked) -> None:
         if not self.desk.speaks_events:
             raise Problem(404, "not_found")
-        id = asked.path.split("/")[3]
-        self.desk.kept(id)
+        name = asked.path.split("/")[3]
+        self.desk.kept(name)
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
@@ -642,7 +659,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.wfile.write(b": welcome\n\n")
         try:
-            for frame in self.desk.events(asked, id):
+            for frame in self.desk.events(asked, name):
                 self.wfile.write(frame)
         except (BrokenPipeError, ConnectionResetError):
             pass

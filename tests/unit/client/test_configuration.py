@@ -127,7 +127,7 @@ def test_nothing_configured_says_what_to_do(home: Path) -> None:
     with pytest.raises(NotConfigured) as caught:
         choose(Given(), environ(home), home)
     assert "pagerd dev" in caught.value.remedy
-    with pytest.raises(NotConfigured, match="no key for http://127.0.0.1:8400"):
+    with pytest.raises(NotConfigured, match=r"no key for http://127\.0\.0\.1:8400"):
         choose(Given(url="http://127.0.0.1:8400"), environ(home), home)
 
 

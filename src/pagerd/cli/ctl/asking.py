@@ -6,12 +6,18 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import rich_click as click
 
 if TYPE_CHECKING:
     from pagerd.client import AsyncPager, Pager
+
+QUICK: Final = 4
+"""Tries while a person waits to hear whether the server is there at all: about a second."""
+
+STEADY: Final = 15
+"""Tries once something is under way: a restart of the server is waited for, a minute or so."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,17 +32,19 @@ class Asks:
         self.profile = profile
         self.json = json
 
-    def pager(self) -> Pager:
-        """Return a pager; close it after use."""
-        from pagerd.client import Pager
+    def pager(self, *, tries: int = QUICK) -> Pager:
+        """Return a pager that asks so often; close it after use."""
+        from pagerd.client import Pager, Patience
 
-        return Pager(self.url, key_file=self.key_file, profile=self.profile)
+        patience = Patience(tries=tries, first=0.1)
+        return Pager(self.url, key_file=self.key_file, profile=self.profile, patience=patience)
 
-    def async_pager(self) -> AsyncPager:
-        """Return an asynchronous pager; close it after use."""
-        from pagerd.client import AsyncPager
+    def async_pager(self, *, tries: int = STEADY) -> AsyncPager:
+        """Return an asynchronous pager that asks so often; close it after use."""
+        from pagerd.client import AsyncPager, Patience
 
-        return AsyncPager(self.url, key_file=self.key_file, profile=self.profile)
+        patience = Patience(tries=tries, first=0.1)
+        return AsyncPager(self.url, key_file=self.key_file, profile=self.profile, patience=patience)
 
 
 def asks(command: Callable[Concatenate[Asks, P], R]) -> Callable[..., R]:

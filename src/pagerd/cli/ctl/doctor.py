@@ -81,9 +81,9 @@ def _configured(pager: Pager) -> Iterator[Finding]:
 
 def _asked(pager: Pager) -> Iterator[Finding]:
     """Ask the server how it is."""
-    from pagerd.core.errors import PagerError
-
     import httpx2  # noqa: F401 - loaded before the clock is looked at
+
+    from pagerd.core.errors import PagerError
 
     before = datetime.now(UTC)
     try:

@@ -32,6 +32,8 @@ def follow(asks: Asks, id: str, *, seconds: float | None, every_event: bool = Fa
     from pagerd.client.errors import Unreachable
 
     lines_of_json = asks.json and every_event
+    with asks.pager() as pager:
+        pager.sessions.get(id)  # is there such a session, and anybody to ask? That is told at once
     try:
         with progress(lines_of_json=lines_of_json) as shown:
             view = asyncio.run(_watched(asks, id, seconds, shown))

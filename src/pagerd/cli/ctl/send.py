@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 from click.exceptions import Exit
 
-from pagerd.cli.ctl.asking import Asks, asks, examples
+from pagerd.cli.ctl.asking import STEADY, Asks, asks, examples
 from pagerd.cli.ctl.report import progress_line
 from pagerd.cli.ctl.saying import note, say, show_json
 from pagerd.cli.ctl.shell import INTERRUPTED, MISUSED, Refusal
@@ -84,13 +84,15 @@ class _Job:
         from pagerd.cli.ctl.checking import check_all, show_total
         from pagerd.cli.ctl.files import opened
 
-        with self.asks.pager() as pager, opened(name) as source:
-            template, options = self._understood(pager)
-            audience = self._audience(source, template)
-            if self.typed["check"]:
-                total = check_all(pager, template, audience.people(), options, columns=audience.has_columns)
-                return show_total(source.name, total, as_json=self.asks.json)
-            view = self._send_file(pager, template, audience, options)
+        with opened(name) as source:
+            with self.asks.pager() as pager:
+                template, options = self._understood(pager)
+                audience = self._audience(source, template)
+                if self.typed["check"]:
+                    total = check_all(pager, template, audience.people(), options, columns=audience.has_columns)
+                    return show_total(source.name, total, as_json=self.asks.json)
+                found = self._surveyed(pager, template, audience, options)
+            view = self._send_file(template, audience, options, found)
         return self._end(view)
 
     def addresses(self, addresses: tuple[str, ...]) -> int:
@@ -107,7 +109,8 @@ class _Job:
                 total = check_all(pager, template, people, options, columns=False)
                 return show_total("--to", total, as_json=self.asks.json)
             self._announced(pager, template, Crowd(len(people), None, people, columns=False), options)
-            options = {"priority": "urgent"} | options
+        options = {"priority": "urgent"} | options
+        with self.asks.pager(tries=STEADY) as pager:
 
             def make(key: str) -> Made:
                 return pager.sessions.send(template.reference, recipients=rows, idempotency_key=key, **options)
@@ -141,8 +144,8 @@ class _Job:
         delimiter = "\t" if self.typed["delimiter"] == "tab" else self.typed["delimiter"]
         return audience_of(source, template.variables, pairs(self.typed["mapping"], "--map"), delimiter)
 
-    def _send_file(self, pager: Pager, template: Template, audience: Audience, options: dict[str, Any]) -> SessionView:
-        """Tell the people of a file; return the session, under way."""
+    def _surveyed(self, pager: Pager, template: Template, audience: Audience, options: dict[str, Any]) -> Survey:
+        """Look the file through, say what will be done with it, and let that be confirmed."""
         from pagerd.cli.ctl.announcing import Crowd
         from pagerd.cli.ctl.checking import SAMPLE
         from pagerd.cli.ctl.sending import survey
@@ -151,14 +154,19 @@ class _Job:
         first = list(islice(audience.people(), SAMPLE))
         crowd = Crowd(found.people, audience.source.name, first, columns=audience.has_columns)
         self._announced(pager, template, crowd, options)
+        return found
 
-        def make(key: str) -> Made:
-            return pager.sessions.create(template.reference, idempotency_key=key, **options)
+    def _send_file(self, template: Template, audience: Audience, options: dict[str, Any], found: Survey) -> SessionView:
+        """Tell the people of a file; return the session, under way."""
+        with self.asks.pager(tries=STEADY) as pager:
 
-        session = self._begun(make, template, options, found.digest)
-        if session.view.state != "staging":
-            return session.view
-        return self._uploaded(pager, session, audience, found)
+            def make(key: str) -> Made:
+                return pager.sessions.create(template.reference, idempotency_key=key, **options)
+
+            session = self._begun(make, template, options, found.digest)
+            if session.view.state != "staging":
+                return session.view
+            return self._uploaded(pager, session, audience, found)
 
     def _announced(self, pager: Pager, template: Template, crowd: Crowd, options: dict[str, Any]) -> None:
         from pagerd.cli.ctl.announcing import announce, confirm

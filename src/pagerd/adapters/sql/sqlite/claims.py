@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
+from typing import Final
 
 import msgspec
 
@@ -16,6 +18,9 @@ from pagerd.core.policy import OnDoubt, Priority
 from pagerd.core.resolution import LOSSES_IN_ALL, Moves, died, died_as, taken_over
 from pagerd.core.states import BatchState
 from pagerd.ports.ledger import Want
+
+Fresh = tuple[int, int, int, int]
+"""A session with fresh work: its number, the first batch, the last batch, the round."""
 
 _SESSIONS_AT_ONCE: Final = 64
 _RUNS: Final = ("ready", "running")
@@ -81,13 +86,11 @@ class Claims:
     def _fresh(self, raw: sqlite3.Connection, tally: Tally, priority: Priority, n: int, lease: Lease) -> list[Claim]:
         claims: list[Claim] = []
         while len(claims) < n and (sessions := self._sessions(raw, priority, lease.now)):
-            share = max(1, (n - len(claims)) // len(sessions))
-            for session, next_no, stop_no, round_ in sessions:
-                upto = min(stop_no, next_no + min(share, n - len(claims)) - 1)
-                if upto < next_no:
-                    break
-                raw.execute(HOT["advance"], (upto + 1, lease.now, session))
-                for no in range(next_no, upto + 1):
+            under_way = dict(raw.execute(HOT["under_way"], (lease.worker,)).fetchall())
+            room = n - len(claims)
+            for session, next_no, last, round_ in shares(sessions, under_way, room):
+                raw.execute(HOT["advance"], (last + 1, lease.now, session))
+                for no in range(next_no, last + 1):
                     claim = _take_fresh(raw, BatchKey(session, no), round_, priority, lease)
                     if claim is not None:
                         tally.count(session, _READY_TO_CLAIMED)
@@ -95,13 +98,38 @@ class Claims:
                 self._last_served[priority] = session
         return claims
 
-    def _sessions(self, raw: sqlite3.Connection, priority: Priority, now: float) -> list[Any]:
+    def _sessions(self, raw: sqlite3.Connection, priority: Priority, now: float) -> list[Fresh]:
         after = self._last_served[priority]
         found = raw.execute(HOT["fresh"], (priority.value, after, now, _SESSIONS_AT_ONCE)).fetchall()
         if len(found) < _SESSIONS_AT_ONCE and after:
             again = raw.execute(HOT["fresh"], (priority.value, 0, now, _SESSIONS_AT_ONCE - len(found))).fetchall()
             found += [row for row in again if row[0] <= after]
         return found
+
+
+def shares(sessions: Sequence[Fresh], under_way: Mapping[int, int], n: int) -> list[Fresh]:
+    """Return which batches each session gets of ``n``: (session, first, last, round).
+
+    The next batch always goes to the session that has the fewest under way, so that a small session that comes in
+    beside a big one is not kept waiting for half of the lanes, but takes what comes free until they have equal shares.
+    """
+    queue = [(under_way.get(session[0], 0), turn) for turn, session in enumerate(sessions)]
+    heapify(queue)
+    taken = [0] * len(sessions)
+    while queue and n > 0:
+        busy, turn = queue[0]
+        _, first, stop, _ = sessions[turn]
+        if first + taken[turn] > stop:
+            heappop(queue)
+            continue
+        taken[turn] += 1
+        n -= 1
+        heapreplace(queue, (busy + 1, turn))
+    return [
+        (session, first, first + some - 1, round_)
+        for (session, first, _, round_), some in zip(sessions, taken, strict=True)
+        if some
+    ]
 
 
 def _take_fresh(raw: sqlite3.Connection, key: BatchKey, round_: int, priority: Priority, lease: Lease) -> Claim | None:

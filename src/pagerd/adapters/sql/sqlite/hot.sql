@@ -25,6 +25,9 @@ SELECT number, next_no, stop_no, round
  ORDER BY number
  LIMIT ?;
 
+-- name: under_way
+SELECT session, count(*) FROM batch WHERE state IN (2, 3) AND worker = ? GROUP BY session;
+
 -- name: advance
 UPDATE session
    SET next_no = ?, state = 'running', started_at = coalesce(started_at, ?)
