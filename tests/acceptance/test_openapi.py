@@ -1,4 +1,4 @@
-"""Strange requests, made from the interface's own description: whatever comes, the answer is no 5xx and as described."""
+"""Strange requests, made from the interface's own description: the answer is no 5xx, and as described."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from .conftest import Start, environment
-
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
@@ -29,7 +28,7 @@ def test_whatever_is_asked_the_server_answers_as_it_described(start: Start, tmp_
             f"--header=Authorization: Bearer {server.key}",
             "--generation-with-security-parameters=false",
             f"--checks={CHECKS}",
-            *("--seed=1", "--max-examples=15", "--phases=examples,coverage,fuzzing", "--max-failures=20"),
+            *("--seed=1", "--max-examples=8", "--phases=examples,coverage,fuzzing", "--max-failures=20"),
             "--exclude-path-regex=/events$|api-keys/",  # one does not end, the other would revoke the key in use
             *("--request-timeout=20", "--generation-database=none", "--no-color"),
         ],

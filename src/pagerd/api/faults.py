@@ -6,7 +6,6 @@ when that decoding refused. What a shape can't say of itself are its :class:`~pa
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final, NoReturn
@@ -16,6 +15,7 @@ from msgspec import inspect as shapes
 
 from pagerd.api.rules import Rules, Time, given
 from pagerd.core.errors import Fault, Invalid
+from pagerd.core.nearest import did_you_mean
 
 _ECHO: Final = 64
 """So much of a name is said back; longer ones have no nearest."""
@@ -138,7 +138,7 @@ def _check_leaf(shape: shapes.Type, value: Any, at: str, faults: Faults) -> None
 
 def _check_word(words: list[Any], value: str, at: str, faults: Faults) -> None:
     if value not in words:
-        nearest = "" if faults.full else _nearest(value, words)
+        nearest = "" if faults.full else did_you_mean(value, words)
         faults.add("not_a_choice", at, f"must be one of {', '.join(map(str, words))}{nearest}")
 
 
@@ -167,12 +167,7 @@ def _check_time(value: str, at: str, faults: Faults) -> None:
 
 
 def _unknown(name: str, known: Iterable[str], faults: Faults) -> str:
-    return f"{name[:_ECHO]!r} is not a field here{'' if faults.full else _nearest(name, known)}"
-
-
-def _nearest(name: str, known: Iterable[Any]) -> str:
-    close = difflib.get_close_matches(name, [str(word) for word in known], 1) if len(name) <= _ECHO else ()
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"{name[:_ECHO]!r} is not a field here{'' if faults.full else did_you_mean(name, known)}"
 
 
 def _escaped(name: str) -> str:

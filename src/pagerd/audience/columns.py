@@ -17,11 +17,11 @@ from typing import Final
 import msgspec
 
 from pagerd.audience.cellplan import CellPlan
-from pagerd.audience.limits import COLUMNS
-from pagerd.audience.nearest import alike, nearest
+from pagerd.audience.limits import COLUMNS, LIKENESS
 from pagerd.audience.objects import ADDRESS_OF
 from pagerd.audience.problems import Problem, shown
 from pagerd.audience.variables import Coercer
+from pagerd.core.nearest import alike, nearest
 from pagerd.core.policy import Channel
 from pagerd.core.variables import RESERVED, VariableType
 
@@ -105,7 +105,7 @@ class Columns:
 
     def _set_aside(self, cell: int, name: str, absent: list[str]) -> str | None:
         """Ignore a column that nobody declared, unless it is a slip: then return what was meant."""
-        meant = nearest(name, absent) or alike(name, RESERVED - self._reserved.keys())
+        meant = nearest(name, absent, LIKENESS) or alike(name, RESERVED - self._reserved.keys())
         if meant is None or (meant in ("to", "email", "phone") and self._has_address()):
             label = name[:_LABEL_CHARS] or f"column {cell + 1}"
             if label not in self.ignored:

@@ -33,3 +33,6 @@ LOCAL_OCTETS: Final = 64
 
 LABEL_OCTETS: Final = 63
 """The longest label of a domain (RFC 1035, 2.3.4)."""
+
+LIKENESS: Final = 0.75
+"""How much of a strange name must be the same as a known one before it is taken for a misspelling of it."""

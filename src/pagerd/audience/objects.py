@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pagerd.audience.nearest import did_you_mean
+from pagerd.audience.limits import LIKENESS
 from pagerd.audience.problems import Problem, shown
 from pagerd.audience.rows import Row
 from pagerd.audience.variables import Coercer
+from pagerd.core.nearest import did_you_mean
 from pagerd.core.policy import Channel
 
 FIELDS: Final = ("to", "id", "locale", "timezone", "data")
@@ -60,7 +61,7 @@ def _address(to: object, channel: Channel, problems: list[Problem]) -> str | Non
         return None
     for name in to:
         if name not in ADDRESSES:
-            detail = f'"to" has no field {shown(name)}{did_you_mean(name, ADDRESSES)}'
+            detail = f'"to" has no field {shown(name)}{did_you_mean(name, ADDRESSES, LIKENESS)}'
             problems.append(Problem("field_unknown", detail, ("to", name)))
     wanted = ADDRESS_OF[channel]
     address = to.get(wanted)
@@ -78,5 +79,9 @@ def _text(value: Any, name: str, problems: list[Problem], path: tuple[str, ...] 
 
 
 def _unknown_field(name: str) -> Problem:
-    hint = ': write "to"' if name in ADDRESSES else did_you_mean(name, FIELDS) or ': variables belong into "data"'
+    hint = (
+        ': write "to"'
+        if name in ADDRESSES
+        else did_you_mean(name, FIELDS, LIKENESS) or ': variables belong into "data"'
+    )
     return Problem("field_unknown", f"a recipient has no field {shown(name)}{hint}", (name,))

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from pagerd.audience import kinds
 from pagerd.audience.kinds import Unfit
-from pagerd.audience.nearest import did_you_mean, nearest
+from pagerd.audience.limits import LIKENESS
 from pagerd.audience.problems import Problem, shown
+from pagerd.core.nearest import did_you_mean, nearest
 from pagerd.core.variables import Variable, VariableType
 
 _SHAPES_KEPT: Final = 256
@@ -105,12 +106,12 @@ class Coercer:
 
     def _missing(self, name: str, near: Collection[str]) -> Problem:
         stray = [other for other in near if other not in self._by_name]
-        slip = nearest(name, stray)
+        slip = nearest(name, stray, LIKENESS)
         hint = f": {shown(slip)} was given, write it {shown(name)}" if slip else ""
         return Problem("variable_missing", f'the variable "{name}" is required{hint}', ("data", name))
 
     def _unknown(self, name: str) -> Problem:
-        hint = did_you_mean(name, self._names)
+        hint = did_you_mean(name, self._names, LIKENESS)
         return Problem("variable_unknown", f"the template has no variable {shown(name)}{hint}", ("data", name))
 
 

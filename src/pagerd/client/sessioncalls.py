@@ -16,7 +16,6 @@ from pagerd.client.steps import Course, Give, Plan, Request, hear, listen, rest
 from pagerd.core.states import FINISHED_SESSION
 from pagerd.core.views import BatchView, RecipientView, SessionView
 
-
 START_SECONDS: Final = 300.0
 """How long a server may be silent over a start: it looks for duplicates among all people before it answers."""
 

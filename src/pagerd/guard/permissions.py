@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
 from pagerd.core.errors import Fault, Invalid
+from pagerd.core.nearest import did_you_mean
 
 
 class Permission(StrEnum):
@@ -93,6 +93,4 @@ def known_scopes(names: Iterable[str]) -> frozenset[Permission]:
 
 
 def _unknown(name: str) -> str:
-    near = get_close_matches(name, _BY_NAME, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"there is no scope {name!r}{hint}"
+    return f"there is no scope {name!r}{did_you_mean(name, _BY_NAME)}"

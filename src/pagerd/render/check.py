@@ -10,11 +10,12 @@ import msgspec
 from minijinja import Environment, TemplateError
 
 from pagerd.core.errors import Fault
+from pagerd.core.nearest import did_you_mean
 from pagerd.render import engine
 from pagerd.render.faults import Part, characters
 from pagerd.render.limits import BRANCHES, SOURCE_BYTES, TAG_CHARS
 from pagerd.render.source import Kind, Segment, Token, scan
-from pagerd.render.words import did_you_mean, words
+from pagerd.render.words import words
 
 _LOADING: Final = words("include extends import from")
 _STATEMENTS: Final = words(

@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from pagerd.core.errors import Fault, Invalid, Missing
+from pagerd.core.nearest import did_you_mean
 from pagerd.ports.store import Work
-from pagerd.render.words import did_you_mean
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _REFERENCE: Final = re.compile(r"(?P<name>[^@]+)(?:@(?P<version>[1-9]\d{0,8}))?", re.ASCII)

@@ -59,7 +59,7 @@ def test_what_can_be_wrong_with_a_header(read_csv: Read, header: str, expected: 
 
 
 def test_a_slip_names_what_was_meant(read_csv: Read) -> None:
-    assert 'did you mean "name"?' in read_csv("to,nmae\n").fatal.detail
+    assert "did you mean 'name'?" in read_csv("to,nmae\n").fatal.detail
 
 
 def test_a_near_name_beside_the_right_one_is_ignored(read_csv: Read) -> None:

@@ -53,7 +53,7 @@ def test_an_object_of_addresses(read_ndjson: Read) -> None:
         ("address_missing", 4),
         ("field_type", 5),
     ]
-    assert 'did you mean "email"?' in found.faults[1].detail
+    assert "did you mean 'email'?" in found.faults[1].detail
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_everything_that_is_wrong_with_a_line_is_told(read_ndjson: Read, line: s
 
 def test_unknown_fields_name_the_nearest(read_ndjson: Read) -> None:
     line = '{"to": "a@x.org", "%s": {}, "data": {"name": "A"}}'
-    assert 'did you mean "timezone"?' in read_ndjson(line % "time_zone").faults[0].detail
+    assert "did you mean 'timezone'?" in read_ndjson(line % "time_zone").faults[0].detail
     assert 'write "to"' in read_ndjson(line % "email").faults[0].detail
     assert 'belong into "data"' in read_ndjson(line % "total").faults[0].detail
 

@@ -124,7 +124,7 @@ def test_unknown_and_missing_variables_name_each_other() -> None:
         ("variable_unknown", ("data", "zzz")),
         ("variable_missing", ("data", "name")),
     ]
-    assert 'did you mean "name"?' in problems[0].detail
+    assert "did you mean 'name'?" in problems[0].detail
     assert "did you mean" not in problems[1].detail
     assert '"nmae" was given' in problems[2].detail
 

@@ -180,10 +180,25 @@ def test_an_upload_that_was_interrupted_goes_on_where_it_stopped(desk, run, csv:
     assert desk.count("PUT /v1/sessions/ses_0001/parts/3") == 2
 
 
-def desk_problem(status: int):
+def test_broken_connections_lose_nobody_and_tell_nobody_twice(desk, process, csv: Path) -> None:
+    accepted(desk)
+    csv.write_text("to\n" + "".join(f"p{n}@example.com\n" for n in range(12_000)))
+    for request in ("POST /v1/sessions", "PUT /v1/sessions/ses_0001/parts/1", "POST /v1/sessions/ses_0001/start"):
+        desk.mishap(request, broken="before")
+        desk.mishap(request, broken="after")
+    desk.mishap("PUT /v1/sessions/ses_0001/parts/2", desk_problem(503, **{"retry-after": "0"}), times=2)
+    desk.mishap("GET /v1/sessions/ses_0001/events", broken="before", times=2)
+    done = process("send", "news", "people.csv", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "told 12,000 + withheld 0" in done.stdout
+    assert len(desk.sessions) == 1
+    assert [one["to"] for one in desk.sessions["ses_0001"].people] == [f"p{n}@example.com" for n in range(12_000)]
+
+
+def desk_problem(status: int, **headers: str):
     import pager_desk
 
-    return pager_desk.Problem(status, "internal", "Something in Pager is broken.").answer
+    return pager_desk.Problem(status, "internal", "Something in Pager is broken.", headers).answer
 
 
 def test_a_bad_line_stops_everything_with_its_place_in_the_file(desk, run, csv: Path) -> None:

@@ -93,7 +93,9 @@ def _asked(pager: Pager) -> Iterator[Finding]:
         return
     after = datetime.now(UTC)
     yield Finding("server", ok=True, detail=f"answers after {(after - before).total_seconds() * 1000:.0f} ms")
-    if ready.time is not None:
+    if ready.time is None:
+        yield Finding("clock", ok=True, detail="can't be compared: the server does not say what time it has")
+    else:
         yield _clock(ready.time, before, after)
     try:
         pager.server.key_is_good()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pagerd.audience.nearest import alike, did_you_mean, nearest
+from pagerd.core.nearest import alike, did_you_mean, nearest
 
 NAMES = ("name", "first_name", "total", "city")
 
@@ -32,7 +32,7 @@ def test_an_exact_name_is_not_taken_for_a_near_one() -> None:
 
 
 def test_words_for_a_message() -> None:
-    assert did_you_mean("citty", NAMES) == ': did you mean "city"?'
+    assert did_you_mean("citty", NAMES) == "; did you mean 'city'?"
     assert did_you_mean("zzz", NAMES) == ""
 
 
