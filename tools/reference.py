@@ -79,11 +79,15 @@ def page() -> str:
     parts = [HEAD, _table(rows(Settings))]
     for name, kind in tables(Settings):
         parts += [f"## `[{name}]`\n\n{_paragraphs(kind)}\n", _table(rows(kind))]
-    parts += [PROVIDERS, f"{_paragraphs(SmtpSettings)}\n", _table(rows(SmtpSettings), meanings=False)]
+    parts += [
+        PROVIDERS,
+        f"{_paragraphs(SmtpSettings).partition(chr(10) * 2)[2]}\n",
+        _table(rows(SmtpSettings), meanings=False),
+    ]
     parts.append(
         "## Not settings\n\n"
-        f"`{ENVIRONMENT}DEBUG=1` shows where an unexpected error of a command comes from. pagerctl has settings of its\n"
-        "own: `pagerctl --help`.\n"
+        f"`{ENVIRONMENT}DEBUG=1` shows where an unexpected error of a command comes from. pagerctl has settings\n"
+        "of its own: `pagerctl --help`.\n"
     )
     return "\n".join(parts)
 
@@ -133,7 +137,7 @@ def _default(field: Any) -> str:
         return "must be given"
     value = field.default
     if value is None or value == "":
-        return "–"
+        return "none"
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
 
 
@@ -148,11 +152,11 @@ def main() -> int:
     new = page()
     if "--check" in sys.argv:
         current = PAGE.exists() and PAGE.read_text("utf-8") == new
-        print(f"{PAGE.relative_to(ROOT)} is {'current' if current else 'not current: make docs'}")
+        sys.stdout.write(f"{PAGE.relative_to(ROOT)} is {'current' if current else 'not current: make docs'}\n")
         return 0 if current else 1
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(new, "utf-8")
-    print(f"wrote {PAGE.relative_to(ROOT)}")
+    sys.stdout.write(f"wrote {PAGE.relative_to(ROOT)}\n")
     return 0
 
 

@@ -45,6 +45,7 @@ class _Gunman:
         elif not self._by_mail(session):
             return False
         assert server.gone() == -signal.SIGKILL
+        self._river.sink.order("forget")
         self.left -= 1
         return True
 
@@ -77,8 +78,7 @@ def run(folder: Path, installation: Installation, *, people: int, kills: int, se
     """Shoot a server ``kills`` times while it tells ``people``, and as many sessions more as that takes."""
     with River(folder, installation.copy(folder / "data"), settings=SETTINGS) as river:
         gunman = _Gunman(river, seed, kills, people)
-        river.revive()
-        river.sink.order("kill", pid=river.server.pid, at=1, when="unaccepted")  # the upload's client meets it, too
+        river.server.start(PAGERD_TESTING__FAILPOINT="K1:1")  # the first one meets the client that uploads
         gunman.left -= 1
         sessions: list[str] = []
         while True:

@@ -111,7 +111,7 @@ class Columns:
             if label not in self.ignored:
                 self.ignored.append(label)
             return None
-        detail = f'the template has no variable {shown(name)}: did you mean "{meant}"?'
+        detail = f"the template has no variable {shown(name)}; did you mean {meant!r}?"
         self._wrong("variable_unknown", detail, cell)
         return meant
 

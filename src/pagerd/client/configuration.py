@@ -73,7 +73,7 @@ def choose(given: Given, environ: Mapping[str, str] | None = None, folder: Path 
         raise NotConfigured(f"no key for {for_url.url} is known", remedy="set PAGERCTL_KEY_FILE, or give --key-file")
     if for_key.url and for_key.url.rstrip("/") != for_url.url.rstrip("/"):
         raise NotConfigured(
-            f"{for_url.name} names {for_url.url}, but the key of {for_key.name} belongs to {for_key.url}",
+            f"{for_url.url} comes from {for_url.name}, but the key of {for_key.name} belongs to {for_key.url}",
             remedy="give a key for this address too (--key-file, PAGERCTL_KEY_FILE)",
         )
     server = Server(for_url.url, for_key.key if for_key.key is not None else _read_key(for_key))

@@ -62,8 +62,11 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     def fence(self) -> bool:
         """Tell whether the last byte of a message may still be written: the lease is safe, and nobody wants to stop."""
         self.failpoint("K8")
-        safe = self.clock.monotonic() < self.ledger.lease_end() - self.fence_margin
-        return safe and not self.stopping.is_set()
+        return self.lease_is_safe() and not self.stopping.is_set()
+
+    def lease_is_safe(self) -> bool:
+        """Tell whether this process's claims are certainly its own for some time to come."""
+        return self.clock.monotonic() < self.ledger.lease_end() - self.fence_margin
 
 
 class Lane:
@@ -182,7 +185,7 @@ class Lane:
             self._kinds[outcome.kind.value] += 1
             cell, reason = judged(self._page.cells[outcome.place], outcome, terms)
             if reason is not None:
-                cell = cell._replace(code=await self._t.book.number(reason))
+                cell = cell._replace(code=await self._number(reason))
             self._page.cells[outcome.place] = cell
         attempt = self._sealed(brief, carrier.number, outcomes)
         broken = any(o.kind in (FailureClass.IN_DOUBT, FailureClass.NOT_SENT) for o in outcomes)
@@ -226,7 +229,7 @@ class Lane:
 
     async def _mark(self, verdicts: Sequence[Refusal]) -> None:
         for verdict in verdicts:
-            number = await self._t.book.number(Reason(verdict.kind, verdict.code))
+            number = await self._number(Reason(verdict.kind, verdict.code))
             cell = self._page.cells[verdict.place]
             self._page.cells[verdict.place] = cell._replace(state=_R.REJECTED, code=number, not_before=0)
 
@@ -246,7 +249,7 @@ class Lane:
         """Give the batch back as a lost claim; too many of them, and it is dead."""
         self._page.back()
         if self._claim.losses + 1 >= LOSSES_IN_ALL:
-            held, poison = await self._t.book.number(HELD), await self._t.book.number(POISON)
+            held, poison = await self._number(HELD), await self._number(POISON)
             left = cells.pack(self._page.cells)
             self._page.cells = cells.unpack(died(left, held, poison).vec)
             write = self._page.write(died_as(left), lost=True)
@@ -256,6 +259,15 @@ class Lane:
             await self._flush(write)
         except PagerError as error:
             self._t.watch.trouble("a lost batch can't be given back; its lease will end", error)
+
+    async def _number(self, reason: Reason) -> int:
+        """Return a reason's number, however long the store can't give a new one: what was said is not forgotten."""
+        while True:
+            try:
+                return await self._t.book.number(reason)
+            except Unavailable as error:
+                self._t.watch.trouble("a reason can't be given a number; its batch waits", error)
+                await asyncio.sleep(_UNWRITABLE_WAIT)
 
     async def _flush(self, write: Write) -> Said:
         """Write, however long the store can't be written: what is known must not be forgotten while we live."""

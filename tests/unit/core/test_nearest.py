@@ -24,7 +24,7 @@ NAMES = ("name", "first_name", "total", "city")
     ],
 )
 def test_slips(slip: str, meant: str | None) -> None:
-    assert nearest(slip, NAMES) == meant
+    assert nearest(slip, NAMES, 0.75) == meant
 
 
 def test_an_exact_name_is_not_taken_for_a_near_one() -> None:
