@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from pagerd.core.errors import Misconfigured
+from pagerd.core.nearest import did_you_mean
 from pagerd.core.requests import ProviderDraft
 
 ENVIRONMENT: Final = "PAGERD_"
@@ -210,18 +210,11 @@ def line_of(source: str, path: Sequence[str]) -> int | None:
             here = (*table, *_steps(key[1]))
         else:
             continue
-        if here == tuple(path):
+        if here[: len(path)] == tuple(path):
             return number
         if here == tuple(path[: len(here)]):
             nearest = number
     return nearest
-
-
-def nearest_name(name: str, known: Sequence[str]) -> str:
-    """Return ``; did you mean …?`` where one of ``known`` is like ``name``, else nothing."""
-    near = difflib.get_close_matches(name, known, n=3)
-    near.sort(key=lambda other: sorted(other) != sorted(name))  # letters in another order are the likeliest slip
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _mistakes(layer: Layer, given: Mapping[str, Any], kind: Any, path: tuple[str, ...]) -> Iterator[str]:
@@ -232,7 +225,7 @@ def _mistakes(layer: Layer, given: Mapping[str, Any], kind: Any, path: tuple[str
         here = (*path, name)
         if name not in types:
             where = f" in [{'.'.join(path)}]" if path else ""
-            yield f"{layer.place(here)}: there is no setting {name!r}{where}{nearest_name(name, list(types))}"
+            yield f"{layer.place(here)}: there is no setting {name!r}{where}{did_you_mean(name, types)}"
         elif name in inner and isinstance(value, Mapping):
             yield from _mistakes(layer, value, inner[name], here)
         elif (words := _refusal(value, types[name])) is not None:

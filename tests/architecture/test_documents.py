@@ -67,7 +67,7 @@ def _unknown_words(command: Any, words: list[str]) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_and_link_of_a_document_exists(document: Path) -> None:
     assert [problem for line in lines(document) if (problem := unknown(line))] == []
-    linked = [target for target in LINK.findall(document.read_text("utf-8"))]
+    linked = LINK.findall(document.read_text("utf-8"))
     assert [target for target in linked if not (document.parent / target).exists()] == []
 
 

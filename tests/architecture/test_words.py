@@ -58,7 +58,7 @@ def test_the_example_of_settings_is_valid_and_names_only_defaults_or_examples() 
     from pagerd import config
 
     settings = config.read(ROOT / "pagerd.example.toml", {}, {})
-    assert settings.drafts()["mail"].kind == "smtp"
+    assert settings.providers["mail"]["kind"] == "smtp"
     written = (ROOT / "pagerd.example.toml").read_text("utf-8")
     names = {field.encode_name for field in msgspec.structs.fields(Settings)} - {"testing"}
     assert [name for name in names if name not in written] == []

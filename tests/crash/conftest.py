@@ -16,6 +16,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return installed(tmp_path_factory.mktemp("installation"))
 
 
-def _shared(factory: pytest.TempPathFactory) -> "os.PathLike[str]":
+def _shared(factory: pytest.TempPathFactory) -> os.PathLike[str]:
     base = factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -1,4 +1,4 @@
-"""The join that proves the promises: people admitted × the sink's journal × the ledger."""
+"""The join that proves the promises: people admitted, the sink's journal, the ledger."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def join(river: River, *, window: int, deaths: int) -> Join:
     for each in sums[1:]:
         total += each
     wrong = total.wrong + strangers(river.people.values(), accepted) + river.recount()
-    if total.flagged > window * deaths:
-        wrong.append(f"{total.flagged} flagged after {deaths} deaths with a window of {window}")
+    if total.flagged + held(views.values()) > window * deaths:
+        wrong.append(f"{total.flagged} flagged, {total.unknown} unknown; {deaths} deaths with a window of {window}")
     return total._replace(wrong=wrong)
 
 
@@ -70,7 +70,8 @@ def join_one(
     wrong += [
         f"{row['to']} is {row['state']}, but the sink has the mail"
         for row in rows
-        if times[row["to"]] and row["state"] not in ("accepted", "unknown")
+        if times[row["to"]]
+        and row["state"] not in ("accepted", "unknown")
         # A flagged one may have been accepted by the attempt that is in doubt, and have failed later.
         and not row["possible_duplicate"]
     ]
@@ -100,6 +101,11 @@ def _held(view: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], duplicates
     flagged = [row["to"] for row in rows if row["possible_duplicate"]]
     wrong = [f"held, but sent again: {to}" for to in flagged]
     return wrong + ([f"held, but {duplicates} were told twice"] if duplicates else [])
+
+
+def held(views: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many people of sessions whose doubts are held are in doubt for good."""
+    return sum(view["outcomes"]["unknown"] for view in views if view["on_doubt"] == "hold")
 
 
 def strangers(people: Iterable[Sequence[str]], accepted: Iterable[Accepted]) -> list[str]:

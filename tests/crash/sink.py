@@ -55,7 +55,15 @@ class Journal:
         name = found[1] if found else b"-"
         beside = os.stat(self._beside).st_size if self._beside else 0  # noqa: PTH116 - one system call a mail
         for recipient in recipients:
-            row = (b"%.6f" % time.time(), b"%d" % self.ended, name, recipient, digest, b"%d" % len(mail), b"%d" % beside)
+            row = (
+                b"%.6f" % time.time(),
+                b"%d" % self.ended,
+                name,
+                recipient,
+                digest,
+                b"%d" % len(mail),
+                b"%d" % beside,
+            )
             os.write(self._fd, b"\t".join(row) + b"\n")
         if self._mails is not None:
             os.write(self._mails, b"%d\n" % len(mail) + mail)

@@ -97,5 +97,3 @@ def run(folder: Path, installation: Installation, *, people: int, kills: int, se
 
 def _poisoned(view: dict[str, Any]) -> int:
     return sum(reason["count"] for reason in view["reasons"] if reason["class"] == "poison")
-
-

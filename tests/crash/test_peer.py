@@ -12,6 +12,9 @@ from .joining import join
 from .processes import until
 from .river import Installation, River, person
 
+CONNECTIONS = 20
+"""Of an SMTP provider, where its settings say nothing."""
+
 
 @pytest.mark.parametrize("taken", [True, False], ids=["taken", "not-taken"])
 @pytest.mark.parametrize("policy", ["resend", "hold"])
@@ -47,27 +50,55 @@ def test_refused_people_are_not_told_and_their_neighbours_are(tmp_path: Path, in
         assert (result.duplicates, result.flagged) == (0, 0)
 
 
-def test_a_peer_that_is_gone_for_a_while_costs_nobody_and_leaves_no_doubt(
-    tmp_path: Path, installation: Installation
-) -> None:
+def test_a_peer_that_is_gone_for_a_while_costs_nobody(tmp_path: Path, installation: Installation) -> None:
     """Waits are minutes, so the session is closed and driven again instead of waited for: people can do that, too."""
     with River(tmp_path, installation.copy(tmp_path / "data")) as river:
         river.server.start()
+        river.sink.order("tell", at=100)
+        session = river.admit([person(n) for n in range(1000)]).body["id"]
+        river.sink.reached()
         river.sink.stop()
-        session = river.admit([person(n) for n in range(100)]).body["id"]
         until(lambda: _breaker(river) == "open" or None, "the breaker to open")
-        view = river.look(session)
-        assert (view["told"], view["to_go"]) == (0, 100)
-        assert view["in_doubt"] == 0
         assert river.server.stop() == 0
         river.sink.start()
         river.server.start()  # a new process begins with a closed breaker
         assert river.ask("POST", f"/v1/sessions/{session}/cancel").status == 200
         until(lambda: river.look(session)["to_go"] == 0 or None, "everybody to be settled")
         assert river.ask("POST", f"/v1/sessions/{session}/redrive").status == 200
+        result = join(river, window=1, deaths=CONNECTIONS)
+        assert result.wrong == []
+        assert result.told == 1000
+
+
+def test_a_peer_that_was_never_there_leaves_no_doubt(tmp_path: Path, installation: Installation) -> None:
+    with River(tmp_path, installation.copy(tmp_path / "data")) as river:
+        river.server.start()
+        river.sink.stop()
+        session = river.admit([person(n) for n in range(100)]).body["id"]
+        until(lambda: _breaker(river) == "open" or None, "the breaker to open")
+        view = river.look(session)
+        assert (view["told"], view["to_go"], view["in_doubt"], view["possible_duplicates"]) == (0, 100, 0, 0)
+        river.sink.start()
+        assert river.ask("POST", f"/v1/sessions/{session}/cancel").status == 200
         result = join(river, window=0, deaths=0)
         assert result.wrong == []
-        assert (result.told, result.duplicates, result.flagged) == (100, 0, 0)
+        assert (result.told, result.other) == (0, 100)
+
+
+def test_a_person_refused_for_now_waits_alone(tmp_path: Path, installation: Installation) -> None:
+    people = [person(n) for n in range(39)] + [person(1, "later")]
+    refuse = {"later": "451 4.3.0 not now"}
+    with River(tmp_path, installation.copy(tmp_path / "data"), refuse=refuse) as river:
+        river.server.start()
+        session = river.admit(people).body["id"]
+        until(lambda: river.look(session)["told"] == 39 or None, "the others")
+        assert river.look(session)["outcomes"]["accepted"] == 39
+        assert river.ask("POST", f"/v1/sessions/{session}/cancel").status == 200
+        view = river.finished(session)
+        until(lambda: river.look(session)["to_go"] == 0 or None, "the one to be given up")
+        result = join(river, window=0, deaths=0)
+        assert result.wrong == []
+        assert (view["state"], result.told, result.other, result.flagged) == ("cancelled", 39, 1, 0)
 
 
 def test_every_mail_is_what_its_person_should_have_got(tmp_path: Path, installation: Installation) -> None:
@@ -88,7 +119,12 @@ def test_every_mail_is_what_its_person_should_have_got(tmp_path: Path, installat
             html = mail.get_body(("html",))
             assert text is not None
             assert html is not None
-            lines = [f"Dear {data['name']},", "", ".a line that begins with a dot", f"Your order {data['order']} has left."]
+            lines = [
+                f"Dear {data['name']},",
+                "",
+                ".a line that begins with a dot",
+                f"Your order {data['order']} has left.",
+            ]
             assert text.get_content().splitlines() == lines
             assert f"<b>{data['order']}</b>" in html.get_content()
             assert not mail.defects

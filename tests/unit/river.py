@@ -232,6 +232,7 @@ class River:
     async def work(self, worker: bytes = b"worker-a", **fields: Any) -> int:
         """Work batches until none can be claimed at this moment; return how many claims that took."""
         tools, taken = self.tools(self.ledger(worker), **fields), 0
+        await self.ledger(worker).renew(worker)
         while claims := await self.ledger(worker).claim(worker, WANTS):
             taken += len(claims)
             assert taken < 5000, "this never ends"
@@ -321,13 +322,19 @@ async def over_memory(folder: Path, **options: Any) -> AsyncIterator[River]:
     await river.aclose()
 
 
+_EMPTY: list[bytes] = []
+
+
 @asynccontextmanager
 async def over_sqlite(folder: Path, **options: Any) -> AsyncIterator[River]:
     from pagerd.adapters.sql.sqlite.ledger import SqliteLedger
     from pagerd.adapters.sql.sqlite.store import SqliteStore, migrated
 
     path = folder / "pagerd.db"
-    migrated(path)
+    if not _EMPTY:  # one migration for all tests of a process
+        migrated(path)
+        _EMPTY.append(path.read_bytes())
+    path.write_bytes(_EMPTY[0])
     river = River(SqliteStore(path), SqliteLedger, HandClock())
     await river.open(**options)
     yield river

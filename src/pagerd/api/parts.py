@@ -52,6 +52,7 @@ async def upload(request: Call, session_id: FromPath[str], part: FromPath[str]) 
         content_type=media,
         delimiter=query.delimiter,
         digest=digest,
+        line_offset=query.line_offset,
     )
     return shown(view)
 

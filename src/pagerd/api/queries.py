@@ -73,9 +73,15 @@ class MessageQuery(Query, frozen=True):
 
 
 class PartQuery(Query, frozen=True):
-    """What separates the cells of a CSV file, where it is not to be guessed: ``,`` ``;`` or tab, or as a word."""
+    """How a part is to be read.
+
+    ``delimiter`` is what separates the cells of a CSV file, where it is not to be guessed: ``,`` ``;`` or tab, or as
+    a word. ``line_offset`` is how many lines of the whole file stand before this part: it is added to each person's
+    line, so that later answers name the line of the file.
+    """
 
     delimiter: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+    line_offset: Annotated[int, Meta(ge=0, le=2_000_000_000)] = 0
 
 
 Q = TypeVar("Q", bound=Query)

@@ -47,7 +47,7 @@ class Admission(Protocol):
 class Uploads(Protocol):
     """Big audiences, in parts."""
 
-    async def put_part(
+    async def put_part(  # noqa: PLR0913 - what HTTP says about a body
         self,
         asker: Asker,
         session_id: str,
@@ -57,8 +57,12 @@ class Uploads(Protocol):
         content_type: str,
         delimiter: str | None,
         digest: bytes | None,
+        line_offset: int,
     ) -> PartView:
-        """Store a part, atomically; the same number again replaces it. An error from ``chunks`` leaves nothing."""
+        """Store a part, atomically; the same number again replaces it. An error from ``chunks`` leaves nothing.
+
+        ``line_offset`` is added to each person's line: the part is a piece of a file.
+        """
         ...
 
     async def parts(self, asker: Asker, session_id: str) -> list[PartView]:

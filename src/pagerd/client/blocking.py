@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -39,6 +40,7 @@ class Blocking:
         self.server = server
         self.patience = patience or Patience()
         self._sleep = sleep
+        self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
 
     def run(self, plan: Plan[T]) -> T:
@@ -104,11 +106,12 @@ class Blocking:
             return Reply(status=head.status, headers=head.headers, body=response.read())
 
     def _pool(self) -> httpx2.Client:
-        if self._client is None:
-            import httpx2
+        with self._lock:
+            if self._client is None:
+                import httpx2
 
-            self._client = httpx2.Client(**settings(self.server))
-        return self._client
+                self._client = httpx2.Client(**settings(self.server))
+            return self._client
 
 
 def _fill(parcel: Parcel, rows: Rows) -> bool:

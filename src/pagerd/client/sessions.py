@@ -73,10 +73,24 @@ class Sessions(UploadCalls, Faced[F]):
 
     @operation
     def put_part(
-        self, id: str, number: int, body: bytes, *, content_type: str = NDJSON, delimiter: str | None = None
+        self,
+        id: str,
+        number: int,
+        body: bytes,
+        *,
+        content_type: str = NDJSON,
+        delimiter: str | None = None,
+        line_offset: int = 0,
     ) -> Plan[PartView]:
-        """Store part ``number`` of an audience, whole or not at all; the same number again replaces it."""
-        return (yield from self._put(id, number, body, content_type=content_type, delimiter=delimiter))
+        """Store part ``number`` of an audience, whole or not at all; the same number again replaces it.
+
+        ``line_offset`` lines of the whole file stand before this part: people then have the file's lines.
+        """
+        return (
+            yield from self._put(
+                id, number, body, content_type=content_type, delimiter=delimiter, line_offset=line_offset
+            )
+        )
 
     @operation
     def parts(self, id: str) -> Plan[list[PartView]]:

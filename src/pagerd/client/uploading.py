@@ -25,13 +25,20 @@ class UploadCalls(SessionCalls):
     """Plans about the parts of an audience."""
 
     def _put(
-        self, id: str, number: int, body: bytes, *, content_type: str = NDJSON, delimiter: str | None = None
+        self,
+        id: str,
+        number: int,
+        body: bytes,
+        *,
+        content_type: str = NDJSON,
+        delimiter: str | None = None,
+        line_offset: int = 0,
     ) -> Plan[PartView]:
         """Store a part, whole or not at all; the same number again replaces it."""
         request = Request(
             method="PUT",
             path=at("sessions", id, "parts", number),
-            query=plain({"delimiter": delimiter}),
+            query=plain({"delimiter": delimiter, "line_offset": line_offset or None}),
             headers={"content-type": content_type, "content-digest": digest_of(body)},
             body=body,
             timeout=PATIENT_SECONDS,
@@ -54,7 +61,7 @@ class UploadCalls(SessionCalls):
     def _put_after(self, id: str, number: int, part: Part, lines: int) -> Plan[PartView]:
         """Store a part that stands after ``lines`` others; what is wrong in it is named by the place in the whole."""
         try:
-            return (yield from self._put(id, number, bytes(part.body)))
+            return (yield from self._put(id, number, bytes(part.body), line_offset=lines))
         except ApiError as problem:
             shift_lines(problem, lines)
             raise

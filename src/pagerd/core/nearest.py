@@ -37,7 +37,9 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = _ALIKE) -> str
 @lru_cache(maxsize=1024)
 def _nearest(name: str, known: tuple[str, ...], cutoff: float) -> str | None:
     squashed = {_squash(right): right for right in reversed(known)}
-    found = get_close_matches(_squash(name), squashed, n=1, cutoff=cutoff)
+    meant = _squash(name)
+    found = get_close_matches(meant, squashed, n=3, cutoff=cutoff)
+    found.sort(key=lambda other: sorted(other) != sorted(meant))  # letters in another order: the likeliest slip
     return squashed[found[0]] if found else None
 
 

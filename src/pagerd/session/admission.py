@@ -208,4 +208,5 @@ def _rendered(plan: Plan, person: Checked) -> dict[str, Any]:
         parts = variant.render(plan.pinned.compiled.complete(plan.spec.data, recipient.data))
     except RenderFailed as error:
         return {"line": recipient.line, "to": recipient.to, "error": error.detail}
-    return {"line": recipient.line, "to": recipient.to, "subject": parts.subject, "text": parts.text}
+    words = {"subject": parts.subject, "text": parts.text}
+    return {"line": recipient.line, "to": recipient.to, "from": plan.spec.sender, **words}

@@ -16,6 +16,7 @@ from pagerd.audience.variables import Coercer
 from pagerd.core.errors import Invalid, Missing, WrongState
 from pagerd.core.outcomes import Reason, ReasonClass
 from pagerd.core.policy import OnInvalid, SessionSpec
+from pagerd.core.recipients import Recipient
 from pagerd.core.requests import Asker
 from pagerd.core.states import SessionState
 from pagerd.core.views import PartView, SessionView
@@ -42,7 +43,7 @@ class Uploads:
         self._accounts = accounts
         self._templates = templates
 
-    async def put_part(
+    async def put_part(  # noqa: PLR0913 - what HTTP says about a body
         self,
         asker: Asker,
         session_id: str,
@@ -52,11 +53,13 @@ class Uploads:
         content_type: str,
         delimiter: str | None = None,
         digest: bytes | None = None,
+        line_offset: int = 0,
     ) -> PartView:
         """Keep one part of an audience; the same number again replaces it, an error or a broken stream leaves nothing.
 
-        ``digest`` is the SHA-256 that the sender promised. Bad rows under ``fail`` raise :class:`Invalid` with all of
-        them; under ``skip`` they are in the answer and count as rejected.
+        ``digest`` is the SHA-256 that the sender promised; ``line_offset`` is added to each person's line. Bad rows
+        under ``fail`` raise :class:`Invalid` with all of them; under ``skip`` they are in the answer and count as
+        rejected.
         """
         row = await self._staging(asker, session_id)
         self._d.refuse_when_full()
@@ -72,7 +75,7 @@ class Uploads:
             spec.on_invalid,
             delimiter=delimiter,
         )
-        intake = Intake(self._d, row, key, spec, reader, self._new_block())
+        intake = Intake(self._d, row, key, spec, reader, self._new_block(), line_offset)
         try:
             return await intake.take(part, chunks, digest)
         except BaseException:
@@ -109,8 +112,16 @@ class Intake:
     """One part on its way in."""
 
     def __init__(
-        self, desk: Desk, row: SessionRow, key: SessionKey, spec: SessionSpec, reader: Reader, block: int
+        self,
+        desk: Desk,
+        row: SessionRow,
+        key: SessionKey,
+        spec: SessionSpec,
+        reader: Reader,
+        block: int,
+        line_offset: int,
     ) -> None:
+        self._line_offset = line_offset
         self.block = block
         self._d = desk
         self._row = row
@@ -151,11 +162,16 @@ class Intake:
             if person.normalised:
                 address = index.of(person.normalised)
                 self._addresses.append(duplicates.record(address, seq, idx, flawed=flaw is not None))
-            payload = self._cutter.add(person.recipient)
+            payload = self._cutter.add(self._placed(person.recipient))
             if payload is not None:
                 self._waiting.append(payload)
                 if len(self._waiting) >= _AT_ONCE:
                     await self._store()
+
+    def _placed(self, person: Recipient) -> Recipient:
+        if not self._line_offset:
+            return person
+        return msgspec.structs.replace(person, line=person.line + self._line_offset)
 
     async def _store(self) -> None:
         payloads, self._waiting = self._waiting, []

@@ -7,7 +7,6 @@ import contextlib
 from typing import Final
 
 from pagerd.core.batches import Claim
-from pagerd.core.errors import PagerError
 from pagerd.core.policy import Priority
 from pagerd.core.resolution import LOSSES_TOGETHER
 from pagerd.ports.ledger import Want
@@ -16,6 +15,7 @@ from pagerd.worker.lane import Lane, Tools
 _LONGEST_SLEEP: Final = 30.0
 _TROUBLE_WAIT: Final = 1.0
 _BUSY_SLEEP: Final = 1.0
+_LAST_WORDS: Final = 5.0
 
 
 class Desk:
@@ -32,17 +32,27 @@ class Desk:
         self._idle = asyncio.Event()
 
     async def run(self) -> None:
-        """Claim and start lanes until told to stop; then wait for the lanes that are under way."""
+        """Claim and start lanes until told to stop; then wait for the lanes that are under way.
+
+        Cancelled, it cuts that wait short: the lanes write down what is known, and what is not known is in doubt.
+        """
         listener = asyncio.create_task(self._listen())
         try:
             while not self._t.stopping.is_set():
                 await self._round()
+            if self._busy:
+                await asyncio.wait(self._busy)
         finally:
             listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listener
-            if self._busy:
-                await asyncio.wait(self._busy)
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        for lane in self._busy:
+            lane.cancel()
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=_LAST_WORDS)
 
     def wake(self) -> None:
         """Look again: something changed."""
@@ -63,20 +73,24 @@ class Desk:
         self._t.failpoint("K3")
         try:
             self._t.failpoint("K4")
-            claims = await self._t.ledger.claim(self._worker, wants)
-        except PagerError as error:
+            claims = await self._claim(wants)
+            self._t.failpoint("K5")
+            if claims:
+                self._t.watch.claimed(len(claims))
+                for claim in claims:
+                    self._start(claim)
+            elif self._busy:
+                await self._sleep(_BUSY_SLEEP)  # a lane that comes free, or a change, wakes earlier
+            else:
+                await self._until_due()
+        except Exception as error:  # noqa: BLE001 - a desk that died would leave a server that looks alive
             self._t.watch.trouble("no batch can be claimed", error)
             await self._sleep(_TROUBLE_WAIT)
-            return
-        self._t.failpoint("K5")
-        if claims:
-            self._t.watch.claimed(len(claims))
-            for claim in claims:
-                self._start(claim)
-        elif self._busy:
-            await self._sleep(_BUSY_SLEEP)  # a lane that comes free, or a change, wakes earlier
-        else:
-            await self._until_due()
+
+    async def _claim(self, wants: list[Want]) -> list[Claim]:
+        if not self._t.lease_is_safe():  # after a long stop of the machine all would come back unsent, at once
+            await self._t.ledger.renew(self._worker)
+        return await self._t.ledger.claim(self._worker, wants)
 
     def _wants(self) -> list[Want]:
         idle = self._lanes - len(self._busy)

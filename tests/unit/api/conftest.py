@@ -247,6 +247,7 @@ class Uploads:
         content_type: str,
         delimiter: str | None,
         digest: bytes | None,
+        line_offset: int,
     ) -> PartView:
         view = self.room.session(asker, session_id)
         if view.state != "staging":

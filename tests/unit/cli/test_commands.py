@@ -410,3 +410,17 @@ def test_help_loads_neither_client_nor_http_library(environ) -> None:
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_pagerctl_can_be_mounted_in_another_command(environ, session: str) -> None:
+    import rich_click as click
+    from click.testing import CliRunner
+
+    from pagerd.cli.pagerctl import pagerctl
+
+    outer = click.Group("pagerd")
+    outer.add_command(pagerctl, "ctl")
+    shown = CliRunner().invoke(outer, ["ctl", "sessions", "show", session])
+    assert (shown.exit_code, "told 3 of 7" in shown.stdout) == (0, True)
+    wrong = CliRunner().invoke(outer, ["ctl", "sessions", "show", "ses_none"])
+    assert (wrong.exit_code, wrong.stderr) == (1, "error: There is no session ses_none.\n")

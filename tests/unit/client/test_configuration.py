@@ -100,7 +100,9 @@ def test_what_dev_wrote_is_found_from_below(home: Path) -> None:
 
 def test_a_key_goes_only_to_the_address_that_it_was_written_down_with(home: Path) -> None:
     profile(home)
-    with pytest.raises(NotConfigured, match=r"http://evil\.example comes from the environment, but the key of .* belongs to"):
+    with pytest.raises(
+        NotConfigured, match=r"http://evil\.example comes from the environment, but the key of .* belongs to"
+    ):
         choose(Given(), environ(home, PAGERCTL_URL="http://evil.example"), home)
     assert choose(Given(url="https://pager.example/"), environ(home), home).server.key == "pgr_live_main"
 

@@ -94,7 +94,10 @@ def _put(pager: Pager, id: str, number: int, audience: Audience, portion: Portio
     kind, delimiter = audience.content_type, "tab" if audience.delimiter == "\t" else audience.delimiter
     name = audience.source.name
     try:
-        part = pager.sessions.put_part(id, number, portion.body, content_type=kind, delimiter=delimiter)
+        offset = portion.line_in_file(portion.head_lines + 1) - portion.head_lines - 1
+        part = pager.sessions.put_part(
+            id, number, portion.body, content_type=kind, delimiter=delimiter, line_offset=offset
+        )
     except ApiError as problem:
         if not problem.faults:
             raise

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from pagerd.config import Layer, Settings, layers_of, nearest_name
+from pagerd.config import Layer, Settings, layers_of
 from pagerd.core.errors import Misconfigured
+from pagerd.core.nearest import did_you_mean
 from pagerd.ports.provider import ProviderKind
 
 _OURS: Final = ("kind", "credential", "enabled")
@@ -34,14 +35,14 @@ def _mistakes(
         yield f'{_place(layers, name)}: provider {name} says no kind: add kind = "smtp"'
         return
     if kind not in kinds:
-        hint = nearest_name(kind, list(kinds)) or f": there are {', '.join(kinds)}"
+        hint = did_you_mean(kind, kinds) or f": there are {', '.join(kinds)}"
         yield f"{_place(layers, name, 'kind')}: there is no kind of provider {kind!r}{hint}"
         return
     settings = kinds[kind].settings
     known = [field.encode_name for field in msgspec.structs.fields(settings)]
     unknown = [key for key in table if key not in known and key not in _OURS]
     for key in unknown:
-        near = nearest_name(key, [*known, *_OURS])
+        near = did_you_mean(key, [*known, *_OURS])
         yield f"{_place(layers, name, key)}: a provider of kind {kind} has no setting {key!r}{near}"
     if not unknown:
         yield from _refused(name, table, layers, settings)

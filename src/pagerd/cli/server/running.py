@@ -128,7 +128,6 @@ async def _http(house: House, role: Role, listener: socket.socket, stop: asyncio
         log_config=None,
         access_log=False,
         server_header=False,
-        date_header=False,
         timeout_graceful_shutdown=_GRACE,
         h11_max_incomplete_event_size=65536,
     )
