@@ -134,9 +134,7 @@ async def open_house(settings: Settings, stack: AsyncExitStack, extras: Extras |
     if not settings.root_key().exists() and not await keystore.workspace_keys(WORKSPACE):
         ring.create()
     seal = await Seal.open(ring, keystore, clock, WORKSPACE)
-    restored = await Epoch(database).begin(store)
-    if restored:
-        await pause_everything(store)
+    restored = await Epoch(database).begin(store, pause_everything)
 
     book = ReasonBook(store)
     await book.load()
@@ -152,7 +150,7 @@ async def open_house(settings: Settings, stack: AsyncExitStack, extras: Extras |
         store=store,
         seal=seal,
         planner=Planner(templates, providers, settings.batch_size),
-        answers=Answers(store, seal.index, clock),
+        answers=Answers(store, seal, clock),
         book=book,
         clock=clock,
         chance=chance,

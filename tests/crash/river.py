@@ -186,12 +186,13 @@ class River:
         return balanced(found.body)
 
     def finished(self, session: str, patience: float = PATIENCE) -> dict[str, Any]:
-        """Return a session once it is over."""
+        """Return a session once it is over, and everybody in it is settled: a cancelled one takes a moment."""
         found = {}
 
         def probe() -> dict[str, Any] | None:
             found["last"] = self.look(session)
-            return found["last"] if found["last"]["state"] in FINISHED else None
+            over = found["last"]["state"] in FINISHED and not found["last"]["to_go"] + found["last"]["in_doubt"]
+            return found["last"] if over else None
 
         try:
             return until(probe, f"session {session} to finish", patience)

@@ -68,21 +68,32 @@ class MemorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Seen:
-    """Implements ``ports.watch.Watch``: remembers all."""
+    """Implements ``ports.watch.Watch``: remembers all, and lets a test wait for what it is told."""
 
     def __init__(self) -> None:
+        self._told = asyncio.Event()
         self.done: list[BatchDone] = []
         self.batches_claimed: list[int] = []
         self.troubles: list[tuple[str, BaseException]] = []
 
     def batch_done(self, done: BatchDone) -> None:
         self.done.append(done)
+        self._told.set()
 
     def claimed(self, batches: int) -> None:
         self.batches_claimed.append(batches)
+        self._told.set()
 
     def trouble(self, what: str, error: BaseException) -> None:
         self.troubles.append((what, error))
+        self._told.set()
+
+    async def until(self, condition: Callable[[], Any], timeout: float = 10) -> None:  # noqa: ASYNC109
+        """Return once ``condition`` holds; it is looked at after everything that is told."""
+        async with asyncio.timeout(timeout):
+            while not condition():
+                self._told.clear()
+                await self._told.wait()
 
 
 class Points:

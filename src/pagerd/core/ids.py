@@ -40,7 +40,7 @@ def uncrockford(text: str, size: int) -> bytes:
     """Return the ``size`` bytes that :func:`crockford` wrote; raise :class:`ValueError` for anything else."""
     bits = size * 8
     digits = -(-bits // 5)
-    if len(text) != digits:
+    if len(text) != digits or not text.isascii():
         raise ValueError(text)
     number = 0
     for char in text.lower():

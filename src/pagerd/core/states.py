@@ -7,6 +7,7 @@ Session::
        └──► ready ─┴───────────┘  │      ├─► cancelled
                                   │      └─► expired
                                   ├─► completed | completed_with_failures | failed | cancelled | expired
+    paused ─► ready | scheduled              (a resume, if that is what it was paused from)
     any finished state ─► running            (redrive, round + 1)
     completed ─► completed_with_failures | failed, completed_with_failures ─► failed     (a late bounce)
 
@@ -110,7 +111,7 @@ SESSION_MOVES: Final[dict[SessionState, frozenset[SessionState]]] = {
     _S.SCHEDULED: frozenset({_S.READY, _S.RUNNING, _S.PAUSED, _S.CANCELLED, _S.EXPIRED}),
     _S.READY: frozenset({_S.RUNNING, _S.PAUSED, _S.CANCELLED, _S.EXPIRED}),
     _S.RUNNING: frozenset({_S.PAUSED, *FINISHED_SESSION}),
-    _S.PAUSED: frozenset({_S.RUNNING, _S.SCHEDULED, *FINISHED_SESSION}),
+    _S.PAUSED: frozenset({_S.READY, _S.RUNNING, _S.SCHEDULED, *FINISHED_SESSION}),
     _S.COMPLETED: frozenset({_S.RUNNING, _S.COMPLETED_WITH_FAILURES, _S.FAILED}),
     _S.COMPLETED_WITH_FAILURES: frozenset({_S.RUNNING, _S.FAILED}),
     **dict.fromkeys((_S.FAILED, _S.CANCELLED, _S.EXPIRED), frozenset({_S.RUNNING})),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from pagerd.core import ids
 from pagerd.core.errors import Gone, Missing
 from pagerd.core.outcomes import Reason, ReasonClass
+from pagerd.core.recipients import Recipient
 from pagerd.core.requests import Asker
 from pagerd.core.states import FINISHED_SESSION, UNSETTLED, BatchState, RecipientState, SessionState
 from pagerd.core.views import BatchView, Page, RecipientView, SessionView, TimelineView
@@ -97,7 +99,7 @@ class Accounts:
         """Return batches in order of their number."""
         row = await self.row(asker, session_id)
         reason = await self.closed_reason(row)
-        after = int(cursor) if cursor and cursor.isdigit() else 0
+        after = listing.read_number(cursor)
         wanted = BatchState[state.upper()] if state else None
 
         def look(work: Work) -> list[BatchView]:
@@ -136,7 +138,8 @@ class Accounts:
         self, asker: Asker, to: str, *, session: str | None, since: float | None, limit: int = 100
     ) -> list[TimelineView]:
         """Return what happened to one address in all sessions or one, newest first."""
-        hash8 = self._seal.index.of(self._normalised(to))[:8]
+        wanted = self._normalised(to)
+        hash8 = self._seal.index.of(wanted)[:8]
         only = await self.row(asker, session) if session else None
 
         def look(work: Work) -> list[tuple[SessionRow, int, int]]:
@@ -148,11 +151,15 @@ class Accounts:
         for row, no, idx in await self._store.read(look):
             if since is not None and row.created_at < since:
                 continue
-            try:
-                found.append(await self._timeline(asker, row, no, idx))
-            except Gone:
-                continue  # its key is shredded: nothing that could be told
+            with contextlib.suppress(Gone):  # its key is shredded: nothing that could be told
+                facts, people = await self._facts(asker, row, no, idx)
+                if self._has(people.person(facts.hit), wanted):
+                    found.append(timelines.view(facts, people))
         return found
+
+    def _has(self, person: Recipient | None, wanted: str) -> bool:
+        """Tell whether a place that the index gave really has the address: eight bytes of a hash may be another's."""
+        return person is None or self._normalised(person.to) == wanted
 
     async def row(self, asker: Asker, session_id: str) -> SessionRow:
         """Return a session's row; raise :class:`Missing` for one that is not the asker's."""
@@ -184,12 +191,15 @@ class Accounts:
         return row
 
     async def _timeline(self, asker: Asker, row: SessionRow, no: int, idx: int) -> TimelineView:
+        facts, people = await self._facts(asker, row, no, idx)
+        return timelines.view(facts, people)
+
+    async def _facts(self, asker: Asker, row: SessionRow, no: int, idx: int) -> tuple[timelines.Facts, listing.People]:
         key = await self._seal.session_key(row.key_id)
         reason = await self.closed_reason(row)
         facts = await self._store.read(lambda work: timelines.gather(work, row, no, idx, reason))
         known = await self._book.ready([facts.cell.code])
-        people = listing.People(row, key, self._seal.index, known, asker)
-        return timelines.view(facts, people, key)
+        return facts, listing.People(row, key, self._seal.index, known, asker)
 
     async def _reasons(self) -> Mapping[int, Reason]:
         await self._book.load()

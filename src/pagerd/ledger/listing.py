@@ -23,6 +23,7 @@ from pagerd.seal.hierarchy import SessionKey
 from pagerd.seal.index import BlindIndex
 
 _FROM_START: Final = (0, -1)
+_DIGITS: Final = 10
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +100,18 @@ def read_cursor(cursor: str | None) -> tuple[int, int]:
     if not cursor:
         return _FROM_START
     no, _, idx = cursor.partition(".")
-    if not (no.isdigit() and idx.isdigit()):
-        raise Invalid(f"{cursor!r} is not a cursor that a list gave", code="cursor_invalid")
-    return int(no), int(idx)
+    return _number(no, cursor), _number(idx, cursor)
+
+
+def read_number(cursor: str | None) -> int:
+    """Return the batch that a cursor names; raise :class:`Invalid` for one that no list gave."""
+    return _number(cursor, cursor) if cursor else 0
+
+
+def _number(digits: str, cursor: str) -> int:
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS):
+        raise Invalid(f"{cursor[:64]!r} is not a cursor that a list gave", code="cursor_invalid")
+    return int(digits)
 
 
 class People:
@@ -111,7 +121,7 @@ class People:
         self, row: SessionRow, key: SessionKey, index: BlindIndex, reasons: Mapping[int, Reason], asker: Asker
     ) -> None:
         self._row = row
-        self._key = key
+        self.key: Final = key
         self._index = index
         self._reasons = reasons
         self._clear = asker.sees_addresses
@@ -119,7 +129,7 @@ class People:
 
     def view(self, hit: Hit) -> RecipientView:
         """Return a recipient as the interface shows it."""
-        person = self._person(hit)
+        person = self.person(hit)
         place = ids.Place(self._row.id, hit.no, hit.idx)
         return RecipientView(
             id=ids.recipient_id(place, self._index.tail(ids.place_bytes(place))),
@@ -135,12 +145,13 @@ class People:
             not_before=instant(hit.cell.not_before or None),
         )
 
-    def _person(self, hit: Hit) -> Recipient | None:
+    def person(self, hit: Hit) -> Recipient | None:
+        """Return the person of a hit; ``None`` after an erasure."""
         if hit.payload is None:
             return None
         if self._opened is None or self._opened[0] is not hit.payload:
             at = payloads.place(hit.payload.block, hit.payload.seq)
-            self._opened = (hit.payload, payloads.opened(self._key, self._row.id, at, hit.payload.blob))
+            self._opened = (hit.payload, payloads.opened(self.key, self._row.id, at, hit.payload.blob))
         return self._opened[1][hit.idx]
 
     def _shown(self, person: Recipient | None) -> str | None:

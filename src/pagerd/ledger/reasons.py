@@ -37,6 +37,8 @@ class ReasonBook:
             return known
         if len(self._numbers) >= _MOST:
             reason = Reason(reason.kind, "other")
+            if reason in self._numbers:
+                return self._numbers[reason]
         number = await self._store.work(lambda work: work.reasons.number(reason))
         self._keep(number, reason)
         return number

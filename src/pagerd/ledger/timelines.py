@@ -26,6 +26,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[tuple[int, int, bytes]]
     providers: dict[int, str]
 
+    @property
+    def hit(self) -> Hit:
+        """The recipient, as a list would have found them."""
+        return Hit(no=self.no, idx=self.idx, cell=self.cell, payload=self.payload)
+
 
 def gather(work: Work, row: SessionRow, no: int, idx: int, closed_reason: int) -> Facts:
     """Return all that is known of a place; raise :class:`Missing` where the session has no such place."""
@@ -45,15 +50,14 @@ def gather(work: Work, row: SessionRow, no: int, idx: int, closed_reason: int) -
     )
 
 
-def view(facts: Facts, people: People, key: SessionKey) -> TimelineView:
+def view(facts: Facts, people: People) -> TimelineView:
     """Return the timeline as the interface shows it."""
-    hit = Hit(no=facts.no, idx=facts.idx, cell=facts.cell, payload=facts.payload)
     return TimelineView(
-        recipient=people.view(hit),
+        recipient=people.view(facts.hit),
         session_state=facts.row.state.value,
         template=f"{facts.row.template}@{facts.row.version}",
         created_at=instant(facts.row.created_at) or "",
-        attempts=[said for attempt in facts.attempts for said in _of_one(facts, attempt, key)],
+        attempts=[said for attempt in facts.attempts for said in _of_one(facts, attempt, people.key)],
     )
 
 

@@ -125,6 +125,6 @@ def _rate(row: SessionRow, counts: Counts, now: float) -> float | None:
 
 
 def _estimate(row: SessionRow, counts: Counts, rate: float | None, now: float) -> str | None:
-    if rate is None or row.finished_at is not None or not counts.to_go:
+    if not rate or row.finished_at is not None or not counts.to_go:  # rounded to nothing: slower than can be said
         return None
     return instant(now + counts.to_go / rate)

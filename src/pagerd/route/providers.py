@@ -12,12 +12,14 @@ from pagerd.core.policy import Channel
 from pagerd.core.requests import Asker, ProviderDraft
 from pagerd.core.views import ProviderKindView, ProviderView
 from pagerd.ports.provider import Provider, ProviderKind
-from pagerd.ports.store import ProviderRow, Store
+from pagerd.ports.store import ProviderRow, Store, Work
 from pagerd.ports.time import Chance, Clock
 from pagerd.route.carrier import Carrier
 from pagerd.seal.hierarchy import Seal
 
 _COLUMN: Final = "credential"
+_MOST_NAMES: Final = 255
+"""A vector names a provider by one byte, and never forgets."""
 _NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -157,7 +159,13 @@ class Providers:
         return self._shown(name)
 
     async def _number(self, workspace: int, name: str) -> int:
-        return await self._store.work(lambda work: work.providers.number(workspace, name))
+        def change(work: Work) -> int:
+            number = work.providers.number(workspace, name)
+            if number > _MOST_NAMES:
+                raise Conflict(f"{_MOST_NAMES} names of providers were used: take one of them", code="too_many_providers")
+            return number
+
+        return await self._store.work(change)
 
     def _open_row(self, row: ProviderRow) -> None:
         credential = None

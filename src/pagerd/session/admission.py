@@ -151,7 +151,7 @@ class Admission:
             view = session_view(kept, counts, tallied, reasons, plan.spec, now)
             answer = Answer(status=202, body=msgspec.json.encode(view))
             if retry is not None:
-                d.answers.keep(work, asker, retry, answer, None)
+                d.answers.keep(work, asker, retry, answer, None, key)
             return answer
 
         return await self._durably(change)
@@ -172,7 +172,7 @@ class Admission:
         def change(work: Work) -> Answer:
             keep(work, asker, row, cut)
             if retry is not None:
-                d.answers.keep(work, asker, retry, answer, DAY)
+                d.answers.keep(work, asker, retry, answer, DAY, key)
             return answer
 
         return await self._durably(change)

@@ -26,7 +26,7 @@ class Chore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing to do: ``unpark`` after a resume, ``close`` after a cancel or expiry, ``redrive``.
 
     ``reason`` is the number that closed people carry; ``held`` the one of doubts that nobody resolves any more;
-    ``states`` and ``reasons`` (numbers) say whom a redrive takes.
+    ``states`` and ``reasons`` (numbers) say whom a redrive takes; ``after`` is the last batch that it has done.
     """
 
     do: Literal["unpark", "close", "redrive"]
@@ -34,6 +34,7 @@ class Chore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     held: int = 0
     states: list[int] = []
     reasons: list[int] | None = None
+    after: int = 0
 
 
 _DECODER = msgspec.json.Decoder(list[Chore])
@@ -55,21 +56,27 @@ def step(work: Work, number: int, now: float) -> bool:
     todo = chores_of(row) if row else []
     if row is None or not todo:
         return False
-    first = todo[0]
+    first, rest = todo[0], todo[1:]
     if first.do == "unpark":
         more, waits = bool(work.batches.parked(number, _AT_ONCE, now)), False
     elif first.do == "close":
         more, waits = _close_some(work, row, first)
     else:
-        more, waits = _redrive_some(work, row, first, now), False
+        done = _redrive_some(work, row, first, now)
+        more, waits = done is not None, False
+        if done is not None:
+            work.sessions.save(_with(row, [msgspec.structs.replace(first, after=done), *rest]))
     if not more and not waits:
-        rest = todo[1:]
-        _finish_if_over(work, msgspec.structs.replace(row, chores=msgspec.json.encode(rest) if rest else None), now)
+        _finish_if_over(work, _with(row, rest), now)
     return not waits
 
 
+def _with(row: SessionRow, todo: list[Chore]) -> SessionRow:
+    return msgspec.structs.replace(row, chores=msgspec.json.encode(todo) if todo else None)
+
+
 def _finish_if_over(work: Work, row: SessionRow, now: float) -> None:
-    earned = verdict(work.sessions.counts(row.number)) if row.chores is None and row.closed_as is None else None
+    earned = verdict(work.sessions.counts(row.number)) if row.chores is None else None
     if earned is not None and row.state in ("ready", "running", "paused"):
         row = msgspec.structs.replace(row, state=earned, finished_at=now)
     work.sessions.save(row)
@@ -99,29 +106,41 @@ def _closed(row: SessionRow, cell: Cell, chore: Chore) -> Cell:
     return cell
 
 
-def _redrive_some(work: Work, row: SessionRow, chore: Chore, now: float) -> bool:
-    """Give the people of some batches of earlier rounds another try; return whether there may be more.
+def _redrive_some(work: Work, row: SessionRow, chore: Chore, now: float) -> int | None:
+    """Give the people of some batches of earlier rounds another try; return the last batch done, ``None`` at the end.
 
-    A batch is taken whole, so that none is touched again once a worker has it.
+    It goes through the batches once, in order, and takes each whole, so that none is touched again once a worker has
+    it; one that is no longer (or not yet again) finished is left alone.
     """
-    found = {
-        entry.no
-        for state in chore.states
-        for entry in work.batches.exceptions(
-            row.number,
-            state=RecipientState(state),
-            reasons=chore.reasons,
-            after=(0, -1),
-            limit=_AT_ONCE,
-            below_round=row.round,
-        )
-    }
-    for no in sorted(found):
+    found, last = _to_redrive(work, row, chore)
+    for no in found:
         old = work.batches.get(BatchKey(row.number, no))
         if old is not None and old.state in FINISHED_BATCH:
             again = [_again(cell, chore) for cell in cells.unpack(old.vec)]
             apply(work, row, old, again, BatchState.WAITING, now)
-    return bool(found)
+    return last
+
+
+def _to_redrive(work: Work, row: SessionRow, chore: Chore) -> tuple[list[int], int | None]:
+    """Return the next batches with somebody to redrive, and up to which number they are complete."""
+    found: set[int] = set()
+    ends: list[int] = []
+    for state in chore.states:
+        entries = work.batches.exceptions(
+            row.number,
+            state=RecipientState(state),
+            reasons=chore.reasons,
+            after=(chore.after, 1 << 16),
+            limit=_AT_ONCE,
+            below_round=row.round,
+        )
+        found.update(entry.no for entry in entries)
+        if len(entries) == _AT_ONCE:
+            ends.append(entries[-1].no)
+    if not found:
+        return [], None
+    last = min(ends, default=max(found))
+    return sorted(no for no in found if no <= last), last
 
 
 def _again(cell: Cell, chore: Chore) -> Cell:

@@ -31,6 +31,8 @@ _STATES: Final = {
 def close(work: Work, row: SessionRow, person: RecipientState, reason: int, held: int, now: float) -> SessionRow:
     """Close a session within a transaction; return its row. ``person`` is what its remaining people become."""
     state = moved(row.state, _STATES[person])
+    if row.closed_as is not None:  # closed before, and redriven without its fresh range: that is counted already
+        row = reopen(work, row, work.reasons.number(REASONS[row.closed_as]))
     closed = msgspec.structs.replace(
         row,
         state=state,

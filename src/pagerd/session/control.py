@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from pagerd.core.errors import Fault, Gone, Invalid, Missing, WrongState
-from pagerd.core.outcomes import RETRYABLE
+from pagerd.core.errors import Conflict, Fault, Gone, Invalid, Missing, WrongState
+from pagerd.core.outcomes import RETRYABLE, ReasonClass
 from pagerd.core.requests import Asker, Redrive
 from pagerd.core.resolution import HELD
 from pagerd.core.states import FINISHED_SESSION, RecipientState, SessionState
@@ -23,6 +23,7 @@ from pagerd.session.closing import REASONS, close, reopen
 
 _S = SessionState
 _R = RecipientState
+_PERMANENT: Final = frozenset({ReasonClass.PERMANENT_ADDRESS, ReasonClass.PERMANENT_CONTENT})
 _REDRIVABLE: Final = (_R.FAILED, _R.REJECTED, _R.UNKNOWN, _R.EXPIRED, _R.CANCELLED, _R.SUPPRESSED)
 
 
@@ -80,17 +81,17 @@ class Control:
     async def redrive(self, asker: Asker, session_id: str, wanted: Redrive) -> SessionView:
         """Run the remainder again that ``wanted`` takes; raise :class:`Gone` once the session's key is shredded."""
         row = await self._accounts.row(asker, session_id)
-        if row.settled_key:
-            raise Gone("its key is shredded: nobody's address can be read any more", code="key_shredded")
         await self._seal.session_key(row.key_id)
         states = _states(wanted)
         reasons = await self._reasons(wanted)
         closed = await self._accounts.closed_reason(row)
         now = self._clock.now()
+        if wanted.expires_at is not None and wanted.expires_at <= now:
+            fault = Fault(code="expired_already", detail="expires_at is over already", pointer="/expires_at")
+            raise Invalid(faults=[fault], code=fault.code)
 
         def change(work: Work, row: SessionRow) -> None:
-            if row.state not in FINISHED_SESSION:
-                raise WrongState("only a finished session is redriven", current=row.state.value)
+            _redrivable(row)
             if row.closed_as in states and (reasons is None or closed in reasons):
                 row = reopen(work, row, closed)
             chore = Chore(do="redrive", states=[state.value for state in states], reasons=reasons)
@@ -110,12 +111,18 @@ class Control:
         return await self._change(asker, session_id, change)
 
     async def _reasons(self, wanted: Redrive) -> list[int] | None:
-        if wanted.reason_class or wanted.code:
-            return await self._book.where(wanted.reason_class, wanted.code)
-        if wanted.state or wanted.force:
+        """Return the numbers of the reasons that a redrive takes; who is permanently refused needs force."""
+        conditions = wanted.state or wanted.reason_class or wanted.code
+        if wanted.force and not (wanted.reason_class or wanted.code):
             return None
-        await self._book.load()
-        return [number for number, reason in self._book.known.items() if reason.kind in RETRYABLE]
+        numbers = await self._book.where(wanted.reason_class, wanted.code)
+        if wanted.force:
+            return numbers
+        if wanted.reason_class in _PERMANENT:
+            detail = f"people whose reason is {wanted.reason_class} are only redriven with force"
+            raise Invalid(faults=[Fault(code="force_needed", detail=detail, pointer="/where/class")], code="force_needed")
+        known = self._book.known
+        return [n for n in numbers if known[n].kind in RETRYABLE or (conditions and known[n].kind not in _PERMANENT)]
 
     async def _change(self, asker: Asker, session_id: str, change: Callable[[Work, SessionRow], None]) -> SessionView:
         row = await self._accounts.row(asker, session_id)
@@ -145,6 +152,15 @@ def resumed(row: SessionRow, now: float) -> SessionRow:
     return msgspec.structs.replace(
         row, state=state, paused_from=None, pause_reason=None, chores=added(row.chores, Chore(do="unpark"))
     )
+
+
+def _redrivable(row: SessionRow) -> None:
+    if row.state not in FINISHED_SESSION:
+        raise WrongState("only a finished session is redriven", current=row.state.value)
+    if row.settled_key:
+        raise Gone("its key is shredded: nobody's address can be read any more", code="key_shredded")
+    if row.chores is not None:
+        raise Conflict("what is under way of it is still being ended: ask again", code="still_ending", retry_after=1)
 
 
 def _only(row: SessionRow, verb: str, *states: SessionState) -> None:

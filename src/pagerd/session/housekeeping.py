@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from pagerd.core.errors import PagerError
 from pagerd.core.resolution import HELD
 from pagerd.core.states import FINISHED_SESSION, RecipientState, SessionState
 from pagerd.ledger.reasons import ReasonBook
@@ -70,7 +69,7 @@ class Housekeeper:
                 await self.pulse()
                 if beat % _SELDOM == 0:
                     await self.seldom()
-            except PagerError as error:
+            except Exception as error:  # noqa: BLE001 - the clockwork must not stop for one session
                 self._watch.trouble("sessions can't be kept in order", error)
             beat += 1
             self._hint.clear()

@@ -9,9 +9,11 @@ from typing import Final
 
 import msgspec
 
+from pagerd.audience.addresses import checked
 from pagerd.audience.duplicates import Duplicate, find_duplicates
 from pagerd.core.balance import Counts, verdict
 from pagerd.core.errors import Conflict, Invalid, WrongState
+from pagerd.core.recipients import Flaw
 from pagerd.core.requests import Asker
 from pagerd.core.states import RecipientState, SessionState
 from pagerd.core.views import SessionView
@@ -65,12 +67,17 @@ class Starter:
             await self._d.store.work(partial(_keep_seeds, row.number, some))
             parts.append(msgspec.structs.replace(some, batches=[], exceptions=[]))
         await self._make_visible(row, numbered, parts)
+        await self._drop_orphans(row.number)
 
     async def _undo_an_earlier_start(self, row: SessionRow) -> None:
         store, number = self._d.store, row.number
         while await store.work(lambda work: work.batches.unseed(number, _AT_ONCE)):
             pass
         await store.work(lambda work: work.addresses.drop_segments(row.workspace, number))
+
+    async def _drop_orphans(self, number: int) -> None:
+        """Drop what replaced and broken parts left. Only once no part can come any more: one may be on its way."""
+        store = self._d.store
         for block in await store.read(lambda work: list(work.parts.orphan_blocks(number))):
             while await store.work(partial(_drop, number, block)):
                 pass
@@ -150,7 +157,12 @@ class SameAddress:
         if found is None:
             raise Conflict(f"batch {no} of the session is not there any more")
         people = payloads.opened(key, row.id, payloads.place(found.block, found.seq), found.blob)
-        return [person.address.casefold() for person in people]
+        return [_normalised(person.address) for person in people]
+
+
+def _normalised(address: str) -> str:
+    mailbox = checked(address)
+    return address if isinstance(mailbox, Flaw) else mailbox.normalised
 
 
 def _keep_seeds(number: int, seeded: Seeds, work: Work) -> None:

@@ -38,6 +38,7 @@ async def compose_alone(
     job = msgspec.msgpack.encode(Job(draft, spec, list(people), now))
     child = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # nothing from the folder that the server happens to stand in
         "-m",
         "pagerd.worker.solo",
         stdin=asyncio.subprocess.PIPE,

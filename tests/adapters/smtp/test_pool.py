@@ -236,6 +236,47 @@ async def test_where_nobody_lives_everybody_hears_of_it(serve: Any, provide: Any
     assert kinds(await provider.send(letters(2), ALWAYS)) == "ok ok"
 
 
+async def test_a_broken_connection_makes_room_for_another(serve: Any, provide: Any, plan: Any, letters: Any) -> None:
+    def answer(visit: Any, verb: str, line: str) -> bytes | None:
+        if verb == "END":
+            visit.act("close")
+            return b""
+        return None
+
+    server = await serve(plan(answer=answer))
+    provider = provide(server, connections=2)
+    for _ in range(5):
+        assert kinds(await provider.send(letters(2), ALWAYS)) == "in_doubt not_sent"
+    server.plan.answer = lambda visit, verb, line: None
+    assert kinds(await provider.send(letters(2), ALWAYS)) == "ok ok"
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_who_goes_away_with_a_connection_in_hand_gives_it_back(
+    serve: Any, provide: Any, plan: Any, letters: Any, breaks: bool
+) -> None:
+    gate = Gate()
+    server = await serve(plan(answer=gate))
+    provider = provide(server, connections=1)
+
+    async def first() -> str:
+        outcomes = await provider.send(letters(1), ALWAYS)
+        second.cancel()  # it has been given the connection, or the place of one, and has not run yet
+        return kinds(outcomes)
+
+    one = asyncio.ensure_future(first())
+    await server.until(lambda: len(gate.held) == 1)
+    second, third = (asyncio.ensure_future(provider.send(letters(1), ALWAYS)) for _ in range(2))
+    await asyncio.sleep(0)
+    if breaks:
+        gate.open = True
+        server.visits[0].act("close")
+    else:
+        gate.release()
+    assert await one == ("in_doubt" if breaks else "ok")
+    assert [kinds(await second), kinds(await third)] == ["not_sent", "ok"]
+
+
 async def test_a_server_that_restarts_under_many_lanes(serve: Any, provide: Any, letters: Any) -> None:
     server = await serve()
     provider = provide(server, connections=5)

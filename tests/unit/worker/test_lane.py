@@ -17,51 +17,13 @@ from pagerd.core.outcomes import FailureClass
 from pagerd.core.policy import OnDoubt, OnInvalid, Priority
 from pagerd.core.requests import ProviderDraft
 from pagerd.ports.ledger import Said, Want, Write
-from pagerd.worker import lane as lane_module
-
-
-class Between:
-    """A ledger between a lane and the real one: may fail, and remembers what was written."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-        self.fail = 0
-        self.writes: list[Write] = []
-        self.failed = 0
-        self.lease: float | None = None
-
-    async def flush(self, writes: Sequence[Write]) -> list[Said]:
-        if self.fail:
-            self.fail -= 1
-            self.failed += 1
-            raise Unavailable("the disk is full", code="disk_full")
-        self.writes += writes
-        said: list[Said] = await self.inner.flush(writes)
-        return said
-
-    def lease_end(self) -> float:
-        return float(self.inner.lease_end() if self.lease is None else self.lease)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-
-@pytest.fixture
-def between(both: Any) -> Between:
-    return Between(both.ledger())
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that can't be written is asked again after a breath, not after half a second."""
-    monkeypatch.setattr(lane_module, "_UNWRITABLE_WAIT", 0.0)
 
 
 def row_of(river: Any, session: int = 1, no: int = 1) -> Any:
     return river.store.read(lambda w: w.batches.get(BatchKey(session, no)))
 
 
-async def test_a_batch_is_told_in_order_and_settled_once(both: Any, between: Between) -> None:
+async def test_a_batch_is_told_in_order_and_settled_once(both: Any, between: Any) -> None:
     await both.publish(subject="For {{ name }}", text="Dear {{ name }}")
     session = await both.admit(5)
     (claim,) = await both.claim()
@@ -76,7 +38,7 @@ async def test_a_batch_is_told_in_order_and_settled_once(both: Any, between: Bet
 
 
 async def test_windows_smaller_than_the_batch_each_have_their_intent_before_their_effect(
-    both: Any, between: Between
+    both: Any, between: Any
 ) -> None:
     await both.publish()
     session = await both.admit(7, batch_size=7)
@@ -99,7 +61,7 @@ async def test_windows_smaller_than_the_batch_each_have_their_intent_before_thei
     assert [(token, seq) for token, seq, _ in attempts] == [(1, 0), (1, 1), (1, 2)]
 
 
-async def test_what_a_provider_can_take_at_once_bounds_the_window(both: Any, between: Between) -> None:
+async def test_what_a_provider_can_take_at_once_bounds_the_window(both: Any, between: Any) -> None:
     await both.publish()
     await both.providers.load(1, {"mail": ProviderDraft(kind="memory", settings={"batch": 2})})
     await both.admit(5)
@@ -184,7 +146,7 @@ async def test_a_shredded_key_rejects_everybody_and_ends(both: Any) -> None:
 # -- the fence ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_fallen_fence_leaves_everybody_pending_and_nothing_burned(both: Any, between: Between) -> None:
+async def test_a_fallen_fence_leaves_everybody_pending_and_nothing_burned(both: Any, between: Any) -> None:
     await both.publish()
     session = await both.admit(3)
     between.lease = both.clock.monotonic() + 4.9  # less than the margin of five seconds
@@ -198,7 +160,7 @@ async def test_a_fallen_fence_leaves_everybody_pending_and_nothing_burned(both: 
     assert len(both.provider.arrived) == 3
 
 
-async def test_the_fence_falls_in_the_middle_of_a_window(both: Any, between: Between) -> None:
+async def test_the_fence_falls_in_the_middle_of_a_window(both: Any, between: Any) -> None:
     await both.publish()
     session = await both.admit(5)
     sent = both.provider._send
@@ -222,7 +184,7 @@ async def test_the_fence_falls_in_the_middle_of_a_window(both: Any, between: Bet
 
 
 @pytest.mark.parametrize("answer", [LOST_ANSWER, LOST_MESSAGE])
-async def test_in_doubt_is_sent_again_and_flagged_before_that(both: Any, between: Between, answer: Answer) -> None:
+async def test_in_doubt_is_sent_again_and_flagged_before_that(both: Any, between: Any, answer: Answer) -> None:
     await both.publish()
     session = await both.admit(3, on_doubt=OnDoubt.RESEND)
     both.provider.say("p1@example.com", answer)
@@ -378,7 +340,7 @@ async def test_an_expiry_is_seen_at_the_intent_even_before_the_housekeeper_is(bo
 # -- a store that can't be written ----------------------------------------------------------------------------------
 
 
-async def test_nothing_leaves_while_the_intent_can_t_be_written(both: Any, between: Between) -> None:
+async def test_nothing_leaves_while_the_intent_can_t_be_written(both: Any, between: Any) -> None:
     await both.publish()
     session = await both.admit(3)
     between.fail = 3
@@ -390,7 +352,7 @@ async def test_nothing_leaves_while_the_intent_can_t_be_written(both: Any, betwe
     assert len(both.provider.arrived) == 3
 
 
-async def test_what_was_said_is_not_forgotten_while_the_outcome_can_t_be_written(both: Any, between: Between) -> None:
+async def test_what_was_said_is_not_forgotten_while_the_outcome_can_t_be_written(both: Any, between: Any) -> None:
     await both.publish()
     session = await both.admit(3)
     real = between.flush
@@ -430,7 +392,7 @@ async def test_a_reason_nobody_heard_of_yet_is_no_loss_when_the_store_can_t_numb
     assert len(both.provider.arrived) == 2
 
 
-async def test_a_stop_while_the_store_can_t_be_written_sends_nothing(both: Any, between: Between) -> None:
+async def test_a_stop_while_the_store_can_t_be_written_sends_nothing(both: Any, between: Any) -> None:
     await both.publish()
     await both.admit(3)
     between.fail = 10**6

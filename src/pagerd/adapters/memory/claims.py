@@ -12,7 +12,7 @@ from pagerd.adapters.memory.store import Tables
 from pagerd.core import cells
 from pagerd.core.batches import BatchKey, Claim
 from pagerd.core.policy import Priority
-from pagerd.core.resolution import HELD, LOSSES_IN_ALL, LOSSES_TOGETHER, POISON, Moves, died, taken_over
+from pagerd.core.resolution import HELD, LOSSES_IN_ALL, LOSSES_TOGETHER, POISON, Moves, died, died_as, taken_over
 from pagerd.core.states import BatchState, SessionState
 from pagerd.ports.ledger import Want
 from pagerd.ports.store import BatchRow, SessionRow
@@ -61,7 +61,7 @@ class Claims:
         losses = row.losses + 1
         state, moves = BatchState.WAITING, Moves(vec=row.vec)
         if losses >= LOSSES_IN_ALL:
-            state = BatchState.DEAD
+            state = died_as(row.vec)
             moves = died(row.vec, self._tables.reasons.number(HELD), self._tables.reasons.number(POISON))
         run_at = now if state is BatchState.WAITING else None
         new = msgspec.structs.replace(row, state=state, losses=losses, run_at=run_at, vec=moves.vec)
@@ -101,6 +101,7 @@ class Claims:
             key = BatchKey(session.number, session.next_no)
             row = self._tables.batches.get(key) or self._never_claimed(session, key)
             if row.state is BatchState.READY:  # else it was settled at the door: everybody refused or a duplicate
+                row = msgspec.structs.replace(row, round=session.round)
                 return self._claim(row, Moves(vec=row.vec), lease, now)
         return None
 

@@ -31,10 +31,11 @@ class SqliteKeyStore:
 
     def __init__(self, path: Path) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pagerd-keys")
+        path.touch(mode=0o600)  # the log that SQLite keeps beside it gets the same rights
+        path.chmod(0o600)
         self._raw = connect(path)
         self._raw.execute("PRAGMA wal_autocheckpoint = 1000")
         self._raw.executescript(_TABLES)
-        path.chmod(0o600)
 
     async def workspace_keys(self, workspace: int) -> list[WorkspaceKey]:
         """Return every version, oldest first."""

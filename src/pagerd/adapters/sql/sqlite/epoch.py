@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +31,16 @@ class Epoch:
     def __init__(self, database: Path) -> None:
         self._file = database.with_name(database.name + ".epoch")
 
-    async def begin(self, store: Store) -> bool:
-        """Begin a new epoch; return whether the database was restored since the last one."""
+    async def begin(self, store: Store, if_restored: Callable[[Store], Awaitable[object]] | None = None) -> bool:
+        """Begin a new epoch; return whether the database was restored since the last one.
+
+        ``if_restored`` is done before the new epoch begins: a crash in it, and the next start does it again.
+        """
         known = self._known()
         last = await store.read(lambda work: work.facts.get(_FACT))
+        restored = last is not None and last not in known
+        if restored and if_restored is not None:
+            await if_restored(store)
         new = secrets.token_hex(16).encode()
         self._note([*([last] if last in known else []), new])
 
@@ -42,7 +49,7 @@ class Epoch:
 
         await store.work(change)
         self._note([new])
-        return last is not None and last not in known
+        return restored
 
     def _known(self) -> list[bytes]:
         try:

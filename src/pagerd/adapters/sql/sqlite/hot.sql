@@ -37,7 +37,8 @@ UPDATE session
 INSERT INTO batch (session, no, state, queue, token, losses, round, lease_until, worker, vec)
 VALUES (?, ?, 2, ?, 1, 0, ?, ?, ?, ?)
     ON CONFLICT (session, no) DO UPDATE
-   SET state = 2, token = token + 1, lease_until = excluded.lease_until, worker = excluded.worker, run_at = NULL
+   SET state = 2, token = token + 1, round = excluded.round, lease_until = excluded.lease_until,
+       worker = excluded.worker, run_at = NULL
  WHERE batch.state = 0
 RETURNING token, vec;
 

@@ -8,6 +8,7 @@ once it is :data:`LONGEST` old. A job runs inside a savepoint, so that one that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -21,7 +22,7 @@ from sqlalchemy import Connection
 
 from pagerd.adapters.sql.failures import translated
 from pagerd.adapters.sql.sqlite.connections import connect, core_over
-from pagerd.core.errors import Unavailable
+from pagerd.core.errors import PagerError, Unavailable
 
 T = TypeVar("T")
 
@@ -119,9 +120,20 @@ class Writer:
                 if not self._transaction(job):
                     break
         finally:
-            self._hands.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._refuse_the_rest()
+            with contextlib.suppress(sqlite3.Error):  # a full disk: the log is folded back by the next start
+                self._hands.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._hands.core.close()
             self._hands.raw.close()
+
+    def _refuse_the_rest(self) -> None:
+        """Answer whoever came between the last look at the queue and the end."""
+        closing = Unavailable("the store is closing", code="closing")
+        with contextlib.suppress(Empty):
+            while True:
+                job = self._queue.get_nowait()
+                if job is not None:
+                    self._answer([(job, None, closing)])
 
     def _transaction(self, first: _Job[Any]) -> bool:
         """Run ``first`` and what has gathered behind it in one commit; return whether to go on."""
@@ -175,8 +187,9 @@ class Writer:
         return job, value, None
 
     def _undo(self) -> None:
-        if self._hands.raw.in_transaction:
-            self._hands.raw.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):  # the next BEGIN tells what is wrong
+            if self._hands.raw.in_transaction:
+                self._hands.raw.execute("ROLLBACK")
 
     def _answer(self, finished: list[tuple[_Job[Any], Any, BaseException | None]]) -> None:
         for job, value, error in finished:
@@ -197,7 +210,8 @@ class Writer:
     def _checkpoint(self) -> None:
         """Fold the log back: the bulk on a thread of its own, then the little rest here, so that the log restarts."""
         if self._folded.is_set():
-            self._hands.raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            with contextlib.suppress(sqlite3.Error):  # a full disk: what was committed stands; a later one tries again
+                self._hands.raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._folded.clear()
             self._folding.clear()
         elif not self._folding.is_set() and self.statistics.commits % 64 == 0 and self._log_is_long():
@@ -216,7 +230,7 @@ class Writer:
             finally:
                 raw.close()
             self._folded.set()
-        except sqlite3.Error:
+        except (sqlite3.Error, PagerError):
             self._folding.clear()  # a full disk: the log stays longer, and a later commit tries again
 
 
