@@ -26,12 +26,12 @@ test: ## Lint, types, import contracts and all tests
 	@tools/services.sh
 	@tools/install.sh dev
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) --numprocesses 2 --quiet
+	@$(PYTEST) --numprocesses 2
 
 check: ## Lint, types, import contracts and the quick tests
 	@tools/install.sh dev
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) --numprocesses 2 --quiet tests/unit tests/architecture
+	@$(PYTEST) --numprocesses 2 tests/unit tests/architecture
 
 .PHONY: lint
 lint:
@@ -48,7 +48,7 @@ bench: ## Measure: throughput, latency, memory, start-up, beside smtp-source in 
 torture: ## Shoot the server a thousand times, and write reports/kill-matrix.json
 	@tools/services.sh
 	@tools/install.sh dev
-	@$(PYTEST) --numprocesses 2 --quiet -m torture tests/crash
+	@$(VENV)/python -m tests.crash.torture
 
 docs: ## Write the generated pages anew
 	@tools/install.sh dev

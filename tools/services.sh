@@ -1,21 +1,32 @@
 #!/bin/sh
-# See that the programs are here that tests talk to: Postfix, as a real mail server and as the field's load tool.
-# As root on Debian they are installed; elsewhere their names are printed, and the tests that need them are skipped
-# (with CI set they fail).
+# See that the programs are here that tests need beside Python: Postfix as a real mail server and as the field's load
+# tool, a C compiler for the file layer that loses unsynced writes, and git. As root on Debian they are installed;
+# elsewhere they are named, and the tests that need them are skipped (with CI set they fail).
 set -eu
 
-PATH="$PATH:/usr/sbin:/sbin"
+PATH="$PATH:/usr/sbin:/usr/local/sbin:/sbin"
 missing=""
-for program in postfix smtp-sink smtp-source; do
-    command -v "$program" >/dev/null || missing="$missing $program"
-done
+packages=""
+need() { # PROGRAM PACKAGES
+    command -v "$1" >/dev/null && return
+    missing="$missing $1"
+    case " $packages " in *" $2 "*) ;; *) packages="$packages $2" ;; esac
+}
+
+need postfix postfix
+need smtp-sink postfix
+need smtp-source postfix
+command -v gcc >/dev/null || need cc "gcc libc6-dev"
+need git git
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing postfix (for$missing), without configuring a mail server."
+    echo "Installing$packages (for$missing); no mail server is configured."
     apt-get update -qq </dev/null
     echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix </dev/null
+    # shellcheck disable=SC2086 -- several words are meant
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages </dev/null
 else
-    echo "Not here:$missing. Tests that need them are skipped. On Debian and Ubuntu: sudo apt-get install postfix" >&2
+    echo "Not here:$missing. The tests that need them are skipped. On Debian and Ubuntu:" >&2
+    echo "    sudo apt-get install$packages" >&2
 fi

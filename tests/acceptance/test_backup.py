@@ -124,3 +124,28 @@ def test_a_backup_of_a_newer_version_is_refused(start: Start, tmp_path: Path) ->
     done = pagerd("restore", str(folder), "--data", str(tmp_path / "target"), folder=tmp_path)
     assert done.returncode == 1
     assert "newer version" in done.stderr
+
+
+def test_a_backup_in_the_middle_of_a_session_is_consistent_and_pauses_it(start: Start, tmp_path: Path) -> None:
+    server = start()
+    server.publish()
+    people = [{"to": f"p{n}@example.com", "data": {"name": f"P{n}"}} for n in range(3000)]
+    session = server.send(people)
+    folder = tmp_path / "backup"
+    assert pagerd("backup", str(folder), "--data", str(server.data), folder=tmp_path).returncode == 0
+    assert server.finished(session["id"])["told"] == 3000, "the server went on"
+    key = server.key
+    server.stop()
+    other = tmp_path / "other"
+    (other / "data").mkdir(parents=True)
+    (other / "data" / "root.key").write_bytes((server.data / "root.key").read_bytes())
+    (other / "data" / "root.key").chmod(0o600)
+    assert pagerd("restore", str(folder), "--data", str(other / "data"), folder=tmp_path).returncode == 0
+    counted = pagerd("check", "--recount", "--data", str(other / "data"), folder=tmp_path)
+    assert counted.returncode == 0, counted.stdout
+    restored = start(folder=other)
+    view = restored.ask("GET", f"/v1/sessions/{session['id']}", key=key).json()
+    assert view["told"] + view["withheld"] + view["not_told"] + view["in_doubt"] + view["to_go"] == view["total"]
+    assert view["state"] in ("paused", "completed"), "completed only if the backup came too late"
+    counted = pagerd("check", "--recount", "--data", str(other / "data"), folder=tmp_path)
+    assert counted.returncode == 0, counted.stdout

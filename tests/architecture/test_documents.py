@@ -85,3 +85,11 @@ def test_the_readme_shows_the_two_commands() -> None:
     assert "make demo" in found
     assert "make demo KILL=1" in found
     assert any(line.startswith("pagerd dev") or line == "make run" for line in found)
+
+
+def test_ci_runs_exactly_the_test_command() -> None:
+    lines = [line for line in (ROOT / ".ci" / "run").read_text("utf-8").splitlines() if line and line[0] != "#"]
+    assert lines[-1].endswith("make --no-print-directory test")
+    assert any(line.startswith("export CI=") for line in lines)
+    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\ntest:")[2].partition("\n\n")[0].splitlines()
+    assert recipe[-1].strip().startswith("@$(PYTEST)"), "the test runner's closing line is the last one"

@@ -1,4 +1,4 @@
-"""A batch that takes its process with it every time is given up alone; its neighbours are told, and it can be redriven."""
+"""A batch that takes its process with it every time is given up alone; everybody in it is accounted for."""
 
 from __future__ import annotations
 

@@ -24,11 +24,9 @@ from pagerd.api.doors import Door, needs
 from pagerd.api.reading import headers
 from pagerd.api.stages import Pulse
 from pagerd.core.errors import PagerError
-from pagerd.core.states import FINISHED_SESSION
 from pagerd.core.views import SessionView
 
 MEDIA: Final = "text/event-stream"
-_FINISHED: Final = frozenset(state.value for state in FINISHED_SESSION)
 
 Look = Callable[[], Awaitable[SessionView]]
 
@@ -50,7 +48,7 @@ async def watch(request: Call, session_id: FromPath[str]) -> ASGIResponse:
 
     view = await look()
     heard = headers(request).get(b"last-event-id", b"").decode("latin-1")
-    if view.state in _FINISHED and heard == mark_of(view):
+    if view.over and heard == mark_of(view):
         return ASGIResponse(status_code=204)
     frames = following(view, heard, look, still_welcome, stages.settings.pulse)
     return ASGIStreamingResponse(iterator=frames, media_type=MEDIA, headers={"x-accel-buffering": "no"})
@@ -76,7 +74,7 @@ async def following(
                 await still_welcome()
                 yield b":\n\n"
                 spoke = pulse.monotonic()
-            if view.state in _FINISHED or pulse.stopping():
+            if view.over or pulse.stopping():
                 return
             await pulse.sleep(wait)
             wait = min(wait * 2, pulse.idle)
@@ -92,7 +90,7 @@ def mark_of(view: SessionView) -> str:
 
 
 def _event(view: SessionView, mark: str) -> bytes:
-    kind = "finished" if view.state in _FINISHED else "progress"
+    kind = "finished" if view.over else "progress"
     return f"id: {mark}\nevent: {kind}\ndata: ".encode() + msgspec.json.encode(view) + b"\n\n"
 
 

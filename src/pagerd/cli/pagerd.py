@@ -328,6 +328,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 def main() -> None:
     """Run the command; errors are words and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         main_group(prog_name="pagerd", standalone_mode=True)
     except KeyboardInterrupt:

@@ -13,7 +13,6 @@ from pagerd.client.calls import Caller, at, posted
 from pagerd.client.errors import ApiError, Conflict, NotPager, Unreachable, problem_of
 from pagerd.client.events import Event, Reader
 from pagerd.client.steps import Course, Give, Plan, Request, hear, listen, rest
-from pagerd.core.states import FINISHED_SESSION
 from pagerd.core.views import BatchView, RecipientView, SessionView
 
 START_SECONDS: Final = 300.0
@@ -54,7 +53,7 @@ def fresh_key() -> str:
 
 def is_finished(view: SessionView) -> bool:
     """Tell whether a session has come to its end (which a redrive may still undo)."""
-    return view.state in FINISHED_SESSION
+    return view.over
 
 
 class SessionCalls(Caller):

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from pagerd.core.errors import Fault
+from pagerd.core.states import FINISHED_SESSION
 
 T = TypeVar("T")
 
@@ -62,6 +63,14 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     pause_reason: str | None = None
     reference: str | None = None
     metadata: dict[str, Any] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing in it will change by itself any more.
+
+        A cancel or an expiry shows at once in ``state``; who is under way or waits at that moment follows.
+        """
+        return self.state in FINISHED_SESSION and not (self.to_go or self.in_doubt)
 
 
 class ReasonOf(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from pagerd.core.errors import Gone, Missing
 from pagerd.core.outcomes import Reason, ReasonClass
 from pagerd.core.recipients import Recipient
 from pagerd.core.requests import Asker
-from pagerd.core.states import FINISHED_SESSION, UNSETTLED, BatchState, RecipientState, SessionState
+from pagerd.core.states import UNSETTLED, BatchState, RecipientState, SessionState
 from pagerd.core.views import BatchView, Page, RecipientView, SessionView, TimelineView
 from pagerd.ledger import folds, listing, timelines
 from pagerd.ledger.reasons import ReasonBook
@@ -219,7 +219,3 @@ class Accounts:
         except Gone:
             return None
 
-
-def finished(view: SessionView) -> bool:
-    """Tell whether a session has come to its end."""
-    return SessionState(view.state) in FINISHED_SESSION

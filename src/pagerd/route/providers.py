@@ -162,7 +162,8 @@ class Providers:
         def change(work: Work) -> int:
             number = work.providers.number(workspace, name)
             if number > _MOST_NAMES:
-                raise Conflict(f"{_MOST_NAMES} names of providers were used: take one of them", code="too_many_providers")
+                words = f"{_MOST_NAMES} names of providers were used: take one of them"
+                raise Conflict(words, code="too_many_providers")
             return number
 
         return await self._store.work(change)

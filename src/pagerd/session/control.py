@@ -120,7 +120,8 @@ class Control:
             return numbers
         if wanted.reason_class in _PERMANENT:
             detail = f"people whose reason is {wanted.reason_class} are only redriven with force"
-            raise Invalid(faults=[Fault(code="force_needed", detail=detail, pointer="/where/class")], code="force_needed")
+            fault = Fault(code="force_needed", detail=detail, pointer="/where/class")
+            raise Invalid(faults=[fault], code=fault.code)
         known = self._book.known
         return [n for n in numbers if known[n].kind in RETRYABLE or (conditions and known[n].kind not in _PERMANENT)]
 

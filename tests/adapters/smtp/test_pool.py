@@ -153,6 +153,14 @@ async def test_a_rested_chunking_connection_is_asked_before_the_last_byte_leaves
     assert len(server.visits) == 2
 
 
+async def test_a_connection_that_did_not_rest_is_not_asked(serve: Any, provide: Any, letters: Any) -> None:
+    server = await serve()
+    provider = provide(server, chunking=True)
+    for _ in range(3):
+        assert kinds(await provider.send(letters(2), ALWAYS)) == "ok ok"
+    assert "RSET" not in server.visits[0].lines
+
+
 async def test_what_may_have_arrived_over_a_used_connection_is_not_sent_again(
     serve: Any, provide: Any, plan: Any, letters: Any
 ) -> None:
@@ -224,6 +232,26 @@ async def test_where_the_peer_takes_no_more_the_others_are_shared(
     assert {kinds(outcomes) for outcomes in await asyncio.gather(first, *others)} == {"ok"}
     assert len(server.visits) == 6
     assert len(server.accepted) == 6
+
+
+async def test_after_a_while_one_more_is_tried_and_who_waited_first_has_it(
+    serve: Any, provide: Any, plan: Any, letter: Any
+) -> None:
+    gate = Gate()
+    server = await serve(plan(answer=gate))
+    provider = provide(server, connections=3)
+    tasks = [asyncio.ensure_future(provider.send([letter(0)], ALWAYS))]
+    await server.until(lambda: len(gate.held) == 1)
+    server.plan.greeting = b"421 4.7.0 too many connections\r\n"
+    tasks += [asyncio.ensure_future(provider.send([letter(n)], ALWAYS)) for n in (1, 2)]
+    await server.until(lambda: sum(visit.over for visit in server.visits) == 2)
+    server.plan.greeting = b"220 peer.example\r\n"
+    provider._pool._ceiling._until = 0.0
+    tasks.append(asyncio.ensure_future(provider.send([letter(3)], ALWAYS)))
+    await server.until(lambda: len(gate.held) == 3)
+    assert {mail.to for mail in server.accepted} == {"p0@example.com", "p1@example.com", "p2@example.com"}
+    gate.release()
+    assert {kinds(outcomes) for outcomes in await asyncio.gather(*tasks)} == {"ok"}
 
 
 async def test_where_nobody_lives_everybody_hears_of_it(serve: Any, provide: Any, plan: Any, letters: Any) -> None:

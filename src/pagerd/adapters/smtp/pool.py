@@ -84,7 +84,7 @@ class Pool:
                 return self._rated(link)
             self._places -= 1
         self._call_next()
-        if self._queue or not self._has_room():
+        if not self._has_room():
             return await self._stand_in_line()
         self._places += 1
         return await self._fill()
@@ -215,8 +215,8 @@ class Pool:
         self._call_next()
 
     def _call_next(self) -> None:
-        """Let the first in line open a connection if there is a place."""
-        if self._has_room() and self._hand_over(None):
+        """Let those who wait longest open connections, as many as there are places."""
+        while self._has_room() and self._hand_over(None):
             self._places += 1
 
     def _has_room(self) -> bool:

@@ -102,7 +102,7 @@ class SmtpProvider:
         except Broken as broken:
             link.line.over = True
             talk.end(broken.code, broken.text, FailureClass.TRANSIENT)
-        return not talk.stale
+        return not talk.stale or talk.halted
 
     async def _finish_cancelled(self, link: Link, talk: Dialogue) -> None:
         """Wait for the answer to what has left, if anything has; cancelled again, leave it in doubt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +32,9 @@ class SqliteKeyStore:
 
     def __init__(self, path: Path) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pagerd-keys")
-        path.touch(mode=0o600)  # the log that SQLite keeps beside it gets the same rights
-        path.chmod(0o600)
+        with contextlib.suppress(OSError):  # the next line says what is wrong
+            path.touch(mode=0o600)  # the log that SQLite keeps beside it gets the same rights
+            path.chmod(0o600)
         self._raw = connect(path)
         self._raw.execute("PRAGMA wal_autocheckpoint = 1000")
         self._raw.executescript(_TABLES)

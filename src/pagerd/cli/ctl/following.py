@@ -68,9 +68,7 @@ async def _watched(asks: Asks, id: str, seconds: float | None, shown: Shown) -> 
 
 
 def _is_over(view: SessionView) -> bool:
-    from pagerd.core.states import FINISHED_SESSION
-
-    return view.state in FINISHED_SESSION
+    return view.over
 
 
 @contextmanager

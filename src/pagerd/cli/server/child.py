@@ -33,6 +33,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 text=True,
                 cwd=folder,
+                env=_environment(),
                 start_new_session=True,  # a Ctrl-C at the terminal is ours to pass on
             )
         self.said = self._wait_for(ready)
@@ -78,6 +79,12 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without settings of pagerd: a demonstration is to be the same everywhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PAGERD_")}
+    return kept | {"PAGERD_CAPTURE__PORT": "0"}
 
 
 def server(data: Path, *, config: Path | None = None, port: int = 0) -> Child:

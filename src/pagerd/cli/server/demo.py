@@ -25,7 +25,6 @@ def demo() -> None:
     """Run the demonstration; raise :class:`Broken` where it does not come out as it must."""
     examples = examples_folder()
     with tempfile.TemporaryDirectory(prefix="pagerd-demo-") as folder:
-        os.environ["PAGERD_CAPTURE__PORT"] = "0"
         data = Path(folder) / "data"
         print("Starting a server of its own, with an inbox: nothing leaves this machine.", flush=True)
         with child.server(data) as server:

@@ -87,7 +87,7 @@ def welcome(up: Running, smtp: str, directory: Path) -> str:
             f"  API        {up.url}/docs      key in {directory / 'live.key'}",
             f"  data       {directory}",
             "Try: pagerctl templates push examples/templates --publish --yes",
-            "     pagerctl send login-code --to you@example.com --data code=123456",
+            "     pagerctl send login-code --to you@example.com --data code=123456 --yes",
             "Ctrl-C stops it.",
         ]
     )
