@@ -13,6 +13,7 @@ from pagerd.route.breaker import Breaker
 _F = FailureClass
 CONNECTION_CODES: Final = frozenset({"connect_failed", "connection_lost", "timeout", "tls_failed", "dns_failed"})
 """Codes of transient outcomes that speak of the connection and not of a message."""
+_GREYLISTING: Final = ("450 4.7", "451 4.7")
 _SHORTEST_HOLD: Final = 1.0
 _LONGEST_HOLD: Final = 86_400.0
 _USUAL_HOLD: Final = 30.0
@@ -42,7 +43,7 @@ class Carrier:
         """Learn from what the provider said: throttling holds it back, faults open the breaker, answers close it."""
         now = self._clock.monotonic()
         for outcome in outcomes:
-            if outcome.kind is _F.THROTTLED:
+            if outcome.kind is _F.THROTTLED and not is_greylisting(outcome):
                 self._held_until = max(self._held_until, now + held_for(outcome.retry_after))
             if outcome.kind is _F.PROVIDER_CONFIG:
                 self.fault = f"{outcome.code} {outcome.text}".strip()
@@ -67,6 +68,11 @@ def is_fault(outcome: Outcome) -> bool:
     if outcome.kind is _F.PROVIDER_CONFIG:
         return True
     return outcome.kind is _F.TRANSIENT and outcome.code in CONNECTION_CODES
+
+
+def is_greylisting(outcome: Outcome) -> bool:
+    """Tell whether a throttling reply is about one recipient (greylisting, RFC 6647): others may well go on."""
+    return outcome.retry_after is None and outcome.code.startswith(_GREYLISTING)
 
 
 def held_for(retry_after: float | None) -> float:

@@ -42,6 +42,13 @@ def test_throttling_holds_the_whole_provider_for_what_it_asked_within_a_second_a
     assert carrier.wait() == 0.0
 
 
+def test_one_greylisted_recipient_holds_nobody_else_back(carrier: Carrier) -> None:
+    carrier.observe([outcome(F.THROTTLED, "450 4.7.1"), outcome(F.THROTTLED, "451 4.7.1")])
+    assert carrier.wait() == 0.0
+    carrier.observe([outcome(F.THROTTLED, "450 4.7.1", retry_after=60.0)])
+    assert carrier.wait() == pytest.approx(60.0)
+
+
 def test_a_shorter_hold_does_not_shorten_a_longer_one(carrier: Carrier) -> None:
     carrier.observe([outcome(F.THROTTLED, retry_after=100.0)])
     carrier.observe([outcome(F.THROTTLED, retry_after=2.0), outcome(F.OK)])
