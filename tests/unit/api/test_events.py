@@ -44,7 +44,7 @@ async def followed(view, looks, clock, heard="", still_welcome=welcome, **pulse)
 
 async def test_an_event_for_each_change_and_a_last_one(view, hand_moved):
     told = [msgspec.structs.replace(view, told=n, to_go=2 - n) for n in (0, 1, 1, 2)]
-    done = msgspec.structs.replace(told[-1], state="completed")
+    done = msgspec.structs.replace(told[-1], state="completed", to_go=0)
     clock = hand_moved([])
     frames = parsed(await followed(view, [*told, done], clock))
     assert [(kind, data["told"]) for kind, data in frames] == [
@@ -54,7 +54,7 @@ async def test_an_event_for_each_change_and_a_last_one(view, hand_moved):
 
 async def test_never_more_than_four_a_second_and_slower_while_nothing_moves(view, hand_moved):
     moving = [msgspec.structs.replace(view, told=n) for n in range(1, 9)]
-    done = msgspec.structs.replace(view, state="failed")
+    done = msgspec.structs.replace(view, state="failed", to_go=0)
     clock = hand_moved([])
     await followed(view, [*moving, *[moving[-1]] * 6, done], clock)
     assert clock.slept[:8] == [0.25] * 8
@@ -63,14 +63,14 @@ async def test_never_more_than_four_a_second_and_slower_while_nothing_moves(view
 
 async def test_estimates_that_move_by_themselves_are_no_change(view, hand_moved):
     rates = [msgspec.structs.replace(view, rate_per_second=float(n), estimated_finish_at=str(n)) for n in range(9)]
-    done = msgspec.structs.replace(view, state="completed", rate_per_second=7.5)
+    done = msgspec.structs.replace(view, state="completed", to_go=0, rate_per_second=7.5)
     frames = parsed(await followed(view, [*rates, done], hand_moved([])))
     assert [kind for kind, _ in frames] == ["progress", "finished"]
     assert frames[-1][1]["rate_per_second"] == 7.5
 
 
 async def test_silence_is_broken_by_signs_of_life(view, hand_moved):
-    done = msgspec.structs.replace(view, state="completed")
+    done = msgspec.structs.replace(view, state="completed", to_go=0)
     clock = hand_moved([])
     frames = await followed(view, [view] * 60 + [done], clock)
     assert [frame for frame in frames if frame.startswith(b":")] == [b":\n\n"] * 3
@@ -89,7 +89,7 @@ async def test_a_key_that_was_revoked_hears_no_more_at_the_next_sign_of_life(vie
 
 
 async def test_who_heard_the_last_event_hears_only_what_is_new(view, hand_moved):
-    done = msgspec.structs.replace(view, state="cancelled")
+    done = msgspec.structs.replace(view, state="cancelled", to_go=0)
     frames = parsed(await followed(view, [view, done], hand_moved([]), heard=mark_of(view)))
     assert [kind for kind, _ in frames] == ["finished"]
 
@@ -113,7 +113,7 @@ async def test_over_http_until_finished_and_then_204(client, house, session_id, 
     def change(**changes):
         room.sessions[1, session_id] = msgspec.structs.replace(room.sessions[1, session_id], **changes)
 
-    clock = hand_moved([lambda: change(told=1), lambda: change(told=2), lambda: change(state="completed")])
+    clock = hand_moved([lambda: change(told=1), lambda: change(told=2), lambda: change(state="completed", to_go=0)])
     house.settings = Settings(pulse=clock.pulse())
     async with AsyncTestClient(app=house.app()) as live:
         answer = await live.get(path, headers=house.all)
@@ -132,3 +132,10 @@ async def test_over_http_until_finished_and_then_204(client, house, session_id, 
 async def test_an_unknown_session_is_404_and_no_stream(client, house):
     answer = await client.get("/v1/sessions/ses_nope/events", headers=house.all)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_a_cancelled_session_is_over_when_nobody_is_under_way_any_more(view, hand_moved):
+    still = msgspec.structs.replace(view, state="cancelled", to_go=3)
+    done = msgspec.structs.replace(still, to_go=0)
+    frames = parsed(await followed(view, [still, done], hand_moved([])))
+    assert [kind for kind, _ in frames] == ["progress", "progress", "finished"]
