@@ -64,7 +64,7 @@ def test_a_peer_that_is_gone_for_a_while_costs_nobody(tmp_path: Path, installati
         river.server.start()  # a new process begins with a closed breaker
         assert river.ask("POST", f"/v1/sessions/{session}/cancel").status == 200
         river.finished(session)
-        assert river.ask("POST", f"/v1/sessions/{session}/redrive").status == 200
+        until(lambda: river.ask("POST", f"/v1/sessions/{session}/redrive").status == 200 or None, "the redrive")
         result = join(river, window=1, deaths=CONNECTIONS)
         assert result.wrong == []
         assert result.told == 1000

@@ -73,6 +73,7 @@ BOUNCE = "a late bounce: receipts are left out"
 NOT_TAKEN: dict[Arrow, str] = {
     **{("SessionState", old.name, new.name): STARTED for old in BEFORE for new in SESSION_MOVES[old]},
     ("SessionState", "PAUSED", "SCHEDULED"): STARTED,
+    ("SessionState", "PAUSED", "READY"): STARTED,
     ("SessionState", "COMPLETED", "COMPLETED_WITH_FAILURES"): BOUNCE,
     ("SessionState", "COMPLETED", "FAILED"): BOUNCE,
     ("SessionState", "COMPLETED_WITH_FAILURES", "FAILED"): BOUNCE,

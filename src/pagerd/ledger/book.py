@@ -8,7 +8,7 @@ from pagerd.core import balance, cells
 from pagerd.core.batches import Claim
 from pagerd.core.cells import Cell
 from pagerd.core.resolution import Moves, moves_of
-from pagerd.core.states import UNSETTLED, BatchState, RecipientState
+from pagerd.core.states import NOT_TOLD, UNSETTLED, BatchState, RecipientState
 from pagerd.ports.ledger import Exceptional, ReasonDelta, Write
 
 
@@ -39,6 +39,11 @@ class BatchPage:
     def settled(self) -> bool:
         """Whether nobody in it is unsettled."""
         return not any(cell.state in UNSETTLED for cell in self.cells)
+
+    @property
+    def verdict(self) -> BatchState:
+        """``succeeded`` when nobody in the settled batch is not told, else ``failed``."""
+        return BatchState.FAILED if any(cell.state in NOT_TOLD for cell in self.cells) else BatchState.SUCCEEDED
 
     def write(
         self,

@@ -49,8 +49,11 @@ class Desk:
             await self._let_go()
 
     async def _let_go(self) -> None:
-        for lane in self._busy:
-            lane.cancel()
+        # A provider goes on waiting for the answer to a last byte when it is cancelled once; twice, it gives up.
+        for _ in range(2):
+            for lane in self._busy:
+                lane.cancel()
+            await asyncio.sleep(0)
         if self._busy:
             await asyncio.wait(self._busy, timeout=_LAST_WORDS)
 
@@ -65,6 +68,7 @@ class Desk:
             self._wake.set()
 
     async def _round(self) -> None:
+        await self._settled()
         wants = self._wants()
         if not wants:
             await self._until_idle()
@@ -91,6 +95,13 @@ class Desk:
         if not self._t.lease_is_safe():  # after a long stop of the machine all would come back unsent, at once
             await self._t.ledger.renew(self._worker)
         return await self._t.ledger.claim(self._worker, wants)
+
+    async def _settled(self) -> None:
+        """Let lanes that are about to come free do so, that one claim serves them all."""
+        busy = len(self._busy) + 1
+        while len(self._busy) < busy:
+            busy = len(self._busy)
+            await asyncio.sleep(0)
 
     def _wants(self) -> list[Want]:
         idle = self._lanes - len(self._busy)

@@ -17,7 +17,6 @@ from typing import Final
 import msgspec
 
 from pagerd.core import cells
-from pagerd.core.balance import batch_verdict
 from pagerd.core.batches import Claim
 from pagerd.core.errors import Gone, PagerError, SealBroken, Unavailable
 from pagerd.core.messages import Message
@@ -153,6 +152,9 @@ class Lane:
         t = self._t
         await t.budget.take(len(window), urgent=brief.urgent)
         try:
+            if t.stopping.is_set():  # while it waited for its share
+                await self._put_off(0.0)
+                return False
             if not await self._intend(carrier, window):
                 return False
             t.failpoint("K7")
@@ -204,8 +206,7 @@ class Lane:
     async def _finish(self, attempt: bytes | None = None) -> None:
         """Settle the batch as a unit, or put it off until its next recipient is due."""
         if self._page.settled:
-            write = self._page.write(BatchState.SUCCEEDED)
-            write = self._page.write(batch_verdict(write.vec), attempt=attempt)
+            write = self._page.write(self._page.verdict, attempt=attempt)
         else:
             write = self._page.write(BatchState.WAITING, attempt=attempt, run_at=self._next_run())
         await self._flush(write)

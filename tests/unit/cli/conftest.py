@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -136,6 +137,11 @@ class Terminal:
         return bool(chunk)
 
 
+def _hear_ctrl_c() -> None:
+    """Undo what a shell does to programs in the background, and they to what they start: ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def terminal(environ: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
     """Start pagerctl on a pseudo-terminal."""
@@ -150,6 +156,7 @@ def terminal(environ: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - one thread only, and one system call
         )
         os.close(theirs)
         started.append(Terminal(process, ours))

@@ -17,6 +17,7 @@ class PrometheusWatch:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._registry = registry
+        self._known: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self._claimed = Counter("pagerd_batches_claimed", "Batches claimed.", registry=registry)
         self._batches = Counter("pagerd_batches_done", "Claims of batches that ended.", ["state"], registry=registry)
         self._outcomes = Counter(
@@ -38,10 +39,17 @@ class PrometheusWatch:
 
     def batch_done(self, done: BatchDone) -> None:
         """Count a batch and its outcomes."""
-        self._batches.labels(done.state.word if done.state in FINISHED_BATCH else "put_off").inc()
+        self._counter(self._batches, done.state.word if done.state in FINISHED_BATCH else "put_off").inc()
         for kind, n in done.kinds.items():
-            self._outcomes.labels(done.provider or "none", kind).inc(n)
+            self._counter(self._outcomes, done.provider or "none", kind).inc(n)
         self._seconds.observe(done.seconds)
+
+    def _counter(self, family: Counter, *labels: str) -> Counter:
+        """Return the counter of these labels; the library's own look-up costs more than counting."""
+        found = self._known.get((family, labels))
+        if found is None:
+            found = self._known[family, labels] = family.labels(*labels)
+        return found
 
     def claimed(self, batches: int) -> None:
         """Count claims."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -65,8 +66,20 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
             stack.push_async_callback(house.stop_working)
         host = settings.host if ":" not in settings.host else f"[{settings.host}]"
         url = f"http://{host}:{listener.getsockname()[1]}" if listener else ""
+        _calm_collector()
         yield Running(house=house, url=url, stop=stop)
         stop.set()
+
+
+def _calm_collector() -> None:
+    """Spare the garbage collector what lives as long as the process, and let it look less often.
+
+    Almost everything that a message needs is freed by its reference count; looking for circles cost a tenth of the
+    time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _on_signals(stop: asyncio.Event, stack: AsyncExitStack) -> None:

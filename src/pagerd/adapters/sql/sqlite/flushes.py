@@ -32,9 +32,20 @@ class Flushes:
 
     async def _run(self) -> None:
         while self._gathered:
+            await self._quiet()
             group, self._gathered = self._gathered, []
             await self._commit(group)
         self._running = None
+
+    async def _quiet(self) -> None:
+        """Let lanes that are ready now bring their writes, too: as long as each round of the loop brings more.
+
+        There is no timer in it: a lone write goes on after one round.
+        """
+        seen = 0
+        while len(self._gathered) > seen:
+            seen = len(self._gathered)
+            await asyncio.sleep(0)
 
     async def _commit(self, group: list[_Waiting]) -> None:
         every = [write for writes, _ in group for write in writes]
