@@ -17,7 +17,6 @@ from pagerd.adapters.memory.provider import MemoryProvider
 from pagerd.adapters.memory.store import MemoryStore
 from pagerd.adapters.memory.time import FixedChance, HandClock
 from pagerd.audience.addresses import checked
-from pagerd.core import balance
 from pagerd.core.errors import Invalid
 from pagerd.core.policy import Channel, Priority
 from pagerd.core.recipients import Flaw

@@ -224,7 +224,7 @@ async def test_a_really_full_disk_is_survived(full_disk: Path, monkeypatch: pyte
     migrated(path)
     writer = Writer(path)
     ballast = full_disk / "ballast"
-    ballast.write_bytes(bytes(1 << 20))
+    ballast.write_bytes(bytes(4 << 20))
     kept = await fill(writer, 20_000)
     for i in range(200):  # commits of what fits, with folds in between that can't come through
         try:
@@ -238,6 +238,25 @@ async def test_a_really_full_disk_is_survived(full_disk: Path, monkeypatch: pyte
     await writer.do(setting("after", bytes(100_000)))
     await asyncio.to_thread(writer.close)
     assert {"after", "small", *(f"fill{i}" for i in range(kept))} <= names(path)
+
+
+async def test_a_log_that_fills_the_disk_itself_is_folded_back(full_disk: Path) -> None:
+    from pagerd.adapters.sql.sqlite.store import migrated
+
+    path = full_disk / "pagerd.db"
+    migrated(path)
+    writer = Writer(path)
+    await writer.do(setting("row", bytes(36_000)))
+    await asyncio.to_thread(writer.close)
+    writer, failed = Writer(path), 0
+    for i in range(600):  # the same row again and again: the file stays small, the log does not
+        try:
+            await writer.do(setting("row", b"%09d" % i * 4_000))
+        except Unavailable:
+            failed += 1
+    await writer.do(setting("row", b"last"))
+    await asyncio.to_thread(writer.close)
+    assert 0 < failed < 10
 
 
 async def test_another_process_that_holds_the_file_is_waited_for_and_then_named(

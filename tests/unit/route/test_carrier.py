@@ -30,7 +30,16 @@ def carrier(clock: HandClock) -> Carrier:
 
 @pytest.mark.parametrize(
     ("asked", "held"),
-    [(None, 30.0), (0.0, 1.0), (0.2, 1.0), (1.0, 1.0), (90.0, 90.0), (86_400.0, 86_400.0), (1e9, 86_400.0), (-5.0, 1.0)],
+    [
+        (None, 30.0),
+        (0.0, 1.0),
+        (0.2, 1.0),
+        (1.0, 1.0),
+        (90.0, 90.0),
+        (86_400.0, 86_400.0),
+        (1e9, 86_400.0),
+        (-5.0, 1.0),
+    ],
 )
 def test_throttling_holds_the_whole_provider_for_what_it_asked_within_a_second_and_a_day(
     carrier: Carrier, clock: HandClock, asked: float | None, held: float

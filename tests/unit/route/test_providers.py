@@ -19,7 +19,9 @@ CANARY = "canary-Passw0rd-äöü"
 
 def again(river: Any, *, loopback_only: bool = True) -> Providers:
     """Return the providers of a process that starts over the same store."""
-    return Providers(river.store, river.seal, river.clock, river.chance, {"memory": river.kind}, loopback_only=loopback_only)
+    return Providers(
+        river.store, river.seal, river.clock, river.chance, {"memory": river.kind}, loopback_only=loopback_only
+    )
 
 
 async def put(river: Any, name: str = "second", **fields: Any) -> Any:
@@ -49,7 +51,13 @@ async def test_what_the_api_puts_survives_a_start_with_its_credential_sealed(riv
 async def test_a_credential_is_never_shown(river: Any) -> None:
     view = await put(river, credential=CANARY)
     assert view.credential["set"] is True
-    shown = [repr(view), str(view), msgspec.json.encode(view).decode(), repr(river.providers), str(vars(river.providers))]
+    shown = [
+        repr(view),
+        str(view),
+        msgspec.json.encode(view).decode(),
+        repr(river.providers),
+        str(vars(river.providers)),
+    ]
     shown.append(msgspec.json.encode(await river.providers.all(ASKER)).decode())
     with pytest.raises((Invalid, TypeError)) as failed:
         await put(river, credential=CANARY, settings={"unknown": 1})

@@ -42,7 +42,9 @@ async def test_a_session_is_durable_with_its_batches_and_says_so(both: Any) -> N
     assert msgspec.structs.replace(view, reference=None) == await both.view(view.id)
 
 
-@pytest.mark.parametrize(("people", "size", "sizes"), [(12, 5, [5, 5, 2]), (10, 5, [5, 5]), (1, 5, [1]), (3, 1, [1, 1, 1])])
+@pytest.mark.parametrize(
+    ("people", "size", "sizes"), [(12, 5, [5, 5, 2]), (10, 5, [5, 5]), (1, 5, [1]), (3, 1, [1, 1, 1])]
+)
 async def test_people_are_cut_in_order_into_batches_of_the_size(
     both: Any, people: int, size: int, sizes: list[int]
 ) -> None:
@@ -50,9 +52,7 @@ async def test_people_are_cut_in_order_into_batches_of_the_size(
     session = await both.admit(people, batch_size=size)
     batches = (await both.accounts.batches(ASKER, session, state=None, limit=50, cursor=None)).items
     assert [(b.no, b.size, b.state) for b in batches] == [(i + 1, n, "ready") for i, n in enumerate(sizes)]
-    assert [(p.line, p.to) for p in await both.people(session)] == [
-        (i + 1, f"p{i}@example.com") for i in range(people)
-    ]
+    assert [(p.line, p.to) for p in await both.people(session)] == [(i + 1, f"p{i}@example.com") for i in range(people)]
 
 
 async def test_a_template_s_batch_size_goes_before_the_installation_s_and_the_session_s_before_both(river: Any) -> None:
@@ -118,7 +118,12 @@ async def test_the_same_address_is_told_once(both: Any) -> None:
     view = await both.view(session)
     assert (view.state, view.told, view.withheld) == ("completed", 2, 2)
     (reason,) = view.reasons
-    assert (reason.state, reason.reason_class, reason.code, reason.count) == ("duplicate", "duplicate", "same_address", 2)
+    assert (reason.state, reason.reason_class, reason.code, reason.count) == (
+        "duplicate",
+        "duplicate",
+        "same_address",
+        2,
+    )
 
 
 async def test_a_refused_row_does_not_make_a_good_one_a_duplicate(river: Any) -> None:

@@ -68,7 +68,9 @@ class Moment:
         for claim in await self.river.claim(n=2):
             self.lanes.append(asyncio.create_task(self.river.lane(claim, tools)))
         for no in (1, 2):
-            while (await self.river.store.read(lambda w, n=no: w.batches.get(BatchKey(1, n)))).state.word != "dispatching":
+            while (
+                await self.river.store.read(lambda w, n=no: w.batches.get(BatchKey(1, n)))
+            ).state.word != "dispatching":
                 await asyncio.sleep(0)
 
     async def _waiting(self) -> None:

@@ -166,7 +166,9 @@ async def test_an_unknown_kind_of_file_and_an_unknown_part_number_are_refused(ri
 async def test_ndjson_is_one_recipient_a_line(river: Any) -> None:
     await river.publish()
     session = await river.admit(None)
-    await river.put(session, 1, '{"to":"a@example.com","data":{"name":"A"}}\n' * 2, "application/x-ndjson; charset=utf-8")
+    await river.put(
+        session, 1, '{"to":"a@example.com","data":{"name":"A"}}\n' * 2, "application/x-ndjson; charset=utf-8"
+    )
     assert (await start(river, session, 1, 2)).withheld == 1
 
 

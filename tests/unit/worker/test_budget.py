@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+
 import pytest
 
 from pagerd.worker.budget import Budget

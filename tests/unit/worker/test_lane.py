@@ -124,9 +124,7 @@ async def test_under_skip_only_the_one_who_can_t_be_rendered_is_left_out(both: A
 
 async def test_a_batch_in_which_nobody_can_be_rendered_ends_under_either_policy(both: Any) -> None:
     one = await picky(both, 2, (0, 1), on_invalid=OnInvalid.SKIP)
-    two = await both.admit(
-        [{"to": "z@example.com", "data": {"name": "Z", "fussy": "x"}}], on_invalid=OnInvalid.FAIL
-    )
+    two = await both.admit([{"to": "z@example.com", "data": {"name": "Z", "fussy": "x"}}], on_invalid=OnInvalid.FAIL)
     await both.work()
     assert [(await both.view(s)).state for s in (one, two)] == ["failed", "failed"]
     assert both.provider.arrived == []
@@ -255,7 +253,7 @@ async def test_a_zombie_s_late_result_lands_in_the_record_only(both: Any) -> Non
     both.provider.gate.clear()
     (claim,) = await both.claim(b"worker-a")
     zombie = asyncio.create_task(both.lane(claim, both.tools(both.ledger(b"worker-a"))))
-    while not (await row_of(both)).state.word == "dispatching":
+    while (await row_of(both)).state.word != "dispatching":
         await asyncio.sleep(0)
     both.clock.advance(31)
     ledger = both.ledger(b"worker-b")
@@ -266,7 +264,7 @@ async def test_a_zombie_s_late_result_lands_in_the_record_only(both: Any) -> Non
     await zombie
     await both.lane(again, both.tools(ledger))
     (person,) = await both.people(session)
-    assert person.state == "accepted" or person.state == "failed"
+    assert person.state in {"accepted", "failed"}
     timeline = await both.accounts.recipient(_asker(both), person.id)
     assert {a.token for a in timeline.attempts} == {claim.token, again.token}
 
@@ -281,7 +279,7 @@ async def test_a_stop_in_the_middle_gives_the_rest_back_without_a_loss(both: Any
     tools = both.tools()
     (claim,) = await both.claim()
     running = asyncio.create_task(both.lane(claim, tools))
-    while not (await row_of(both)).state.word == "dispatching":
+    while (await row_of(both)).state.word != "dispatching":
         await asyncio.sleep(0)
     tools.stopping.set()
     both.provider.gate.set()
@@ -302,9 +300,13 @@ async def test_pause_and_cancel_act_at_the_next_intent(both: Any, verb: str) -> 
     both.provider.gate.clear()
     (claim,) = await both.claim()
     running = asyncio.create_task(both.lane(claim))
-    while not (await row_of(both)).state.word == "dispatching":
+    while (await row_of(both)).state.word != "dispatching":
         await asyncio.sleep(0)
-    act = both.control.pause(_asker(both), session, None) if verb == "pause" else both.control.cancel(_asker(both), session)
+    act = (
+        both.control.pause(_asker(both), session, None)
+        if verb == "pause"
+        else both.control.cancel(_asker(both), session)
+    )
     await act
     both.provider.gate.set()
     await running
@@ -428,7 +430,9 @@ async def test_an_open_breaker_and_a_pause_burn_no_attempt(both: Any) -> None:
 async def test_a_throttled_provider_is_left_alone_by_everybody(both: Any) -> None:
     await both.publish()
     session = await both.admit(20)
-    both.provider.say("p0@example.com", Answer(kind=FailureClass.THROTTLED, code="421 4.7.0", retry_after=120.0, arrives=False))
+    both.provider.say(
+        "p0@example.com", Answer(kind=FailureClass.THROTTLED, code="421 4.7.0", retry_after=120.0, arrives=False)
+    )
     (first, *_) = await both.claim(n=1)
     await both.lane(first)
     await both.work()

@@ -54,7 +54,9 @@ async def test_a_bomb_is_dead_after_five_losses_and_its_neighbours_are_told(both
 
 
 @pytest.mark.parametrize("policy", [OnDoubt.RESEND, OnDoubt.HOLD])
-async def test_lost_after_the_intent_its_doubts_end_unknown_when_it_is_dead(both: Any, rivers: Any, policy: OnDoubt) -> None:
+async def test_lost_after_the_intent_its_doubts_end_unknown_when_it_is_dead(
+    both: Any, rivers: Any, policy: OnDoubt
+) -> None:
     await both.publish()
     session = await both.admit(2, on_doubt=policy)
     for n in range(5):
@@ -101,7 +103,9 @@ async def test_the_child_has_limits_that_hold(monkeypatch: pytest.MonkeyPatch) -
     assert await solo.compose_alone(*job(1_000_000_000), 0.0) is None
 
 
-async def test_a_child_that_never_answers_is_given_up_and_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+async def test_a_child_that_never_answers_is_given_up_and_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     sleeper = tmp_path / "sleeper"
     sleeper.write_text("#!/bin/sh\necho $$ > " + str(tmp_path / "pid") + "\nexec sleep 600\n")
     sleeper.chmod(0o700)

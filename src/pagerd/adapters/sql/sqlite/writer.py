@@ -156,12 +156,19 @@ class Writer:
             ran = [done for done, _, _ in finished]
             if job is not None and job not in ran:
                 ran.append(job)
+            if isinstance(known, Unavailable):
+                self._make_room()
             self._answer([(done, None, known) for done in ran])
             return going
         self._measure(len(finished), began, committing)
         self._answer(finished)
         self._checkpoint()
         return going
+
+    def _make_room(self) -> None:
+        """Fold the log back at once: on a full disk it may be what fills it, and no commit comes through to do it."""
+        with contextlib.suppress(sqlite3.Error):
+            self._hands.raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _next(self) -> tuple[_Job[Any] | None, bool]:
         try:
