@@ -15,6 +15,7 @@ from pagerd.worker.lane import Lane, Tools
 _LONGEST_SLEEP: Final = 30.0
 _TROUBLE_WAIT: Final = 1.0
 _BUSY_SLEEP: Final = 1.0
+_LAST_ANSWERS: Final = 0.5
 _LAST_WORDS: Final = 5.0
 
 
@@ -49,13 +50,12 @@ class Desk:
             await self._let_go()
 
     async def _let_go(self) -> None:
-        # A provider goes on waiting for the answer to a last byte when it is cancelled once; twice, it gives up.
-        for _ in range(2):
+        # A provider that is cancelled once still waits for the answer to a last byte that has left; twice, it gives up.
+        for patience in (_LAST_ANSWERS, _LAST_WORDS):
             for lane in self._busy:
                 lane.cancel()
-            await asyncio.sleep(0)
-        if self._busy:
-            await asyncio.wait(self._busy, timeout=_LAST_WORDS)
+            if self._busy:
+                await asyncio.wait(self._busy, timeout=patience)
 
     def wake(self) -> None:
         """Look again: something changed."""
