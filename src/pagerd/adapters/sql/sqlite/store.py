@@ -17,6 +17,7 @@ from pagerd.adapters.sql.migrate import upgrade
 from pagerd.adapters.sql.sqlite.connections import connect, core_over
 from pagerd.adapters.sql.sqlite.writer import Hands, Statistics, Writer
 from pagerd.adapters.sql.work import SqlWork
+from pagerd.core.errors import Unavailable
 from pagerd.ports.store import Work
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class SqliteStore:
         self._opened: list[Hands] = []
         self._changed = asyncio.Event()
         self._spare = (0.0, 0)
+        self._closed = False
 
     @property
     def statistics(self) -> Statistics:
@@ -81,6 +83,7 @@ class SqliteStore:
 
     async def aclose(self) -> None:
         """Finish what was accepted and close; twice is harmless."""
+        self._closed = True
         self._readers.shutdown(wait=True)
         for hands in self._opened:
             hands.core.close()
@@ -89,6 +92,8 @@ class SqliteStore:
         await asyncio.to_thread(self.writer.close)
 
     async def _on_reader(self, run: Callable[[Hands], T]) -> T:
+        if self._closed:
+            raise Unavailable("the store is closing", code="closing")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._snapshot, run)
 
     def _snapshot(self, run: Callable[[Hands], T]) -> T:
