@@ -218,4 +218,3 @@ class Accounts:
             return await self._seal.session_key(row.key_id)
         except Gone:
             return None
-

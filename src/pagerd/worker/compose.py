@@ -93,4 +93,3 @@ class Composer:
         if variant is None:
             raise Invalid(f"the template has no variant for {self._spec.channel}", code="variant_missing")
         return variant
-

@@ -130,9 +130,7 @@ async def test_a_log_is_folded_into_the_file_at_the_end(path: Path) -> None:
     assert not wal.exists() or wal.stat().st_size == 0
 
 
-async def test_under_continuous_writing_the_log_stays_bounded(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_under_continuous_writing_the_log_stays_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pagerd.adapters.sql.sqlite import writer as module
 
     monkeypatch.setattr(module, "_LONG_LOG", 1 << 20)
@@ -259,9 +257,7 @@ async def test_a_log_that_fills_the_disk_itself_is_folded_back(full_disk: Path) 
     assert 0 < failed < 10
 
 
-async def test_another_process_that_holds_the_file_is_waited_for_and_then_named(
-    writer: Writer, path: Path
-) -> None:
+async def test_another_process_that_holds_the_file_is_waited_for_and_then_named(writer: Writer, path: Path) -> None:
     await writer.do(lambda hands: hands.raw.execute("PRAGMA busy_timeout = 20"))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
