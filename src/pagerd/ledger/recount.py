@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -11,6 +13,10 @@ from pagerd.core.balance import Counts
 from pagerd.core.states import EXCEPTIONAL, RecipientState
 from pagerd.ledger import folds
 from pagerd.ports.store import SessionRow, Work
+
+_CHUNK: Final = 500
+Tally = Counter[tuple[RecipientState, int]]
+"""How many, by state and reason number."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,22 +31,40 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 def recount(work: Work, row: SessionRow, closed_reason: int) -> list[Difference]:
     """Return where counters, reasons and exception rows of a session differ from its vectors; none is the promise."""
     total = Counts()
-    reasons: Counter[tuple[RecipientState, int]] = Counter()
-    for _, state, vec, _ in folds.everyone(work, row, closed_reason):
+    reasons: Tally = Counter()
+    rows: Tally = Counter()
+    for _, state, vec, found in folds.everyone(work, row, closed_reason):
         total += balance.fold([(state, vec)])
-        for cell in cells.unpack(vec):
-            if cell.state in EXCEPTIONAL:
-                reasons[cell.state, cell.code] += 1
+        reasons.update(_exceptional(vec))
+        if found is not None:  # who was closed without a row of their batch has none of their own
+            rows.update(_exceptional(found.vec))
     return [
         Difference(session=ids.written(ids.SESSION, row.id), what=what, counted=counted, recounted=again)
-        for what, counted, again in _compared(work, row, total, reasons)
+        for what, counted, again in [*_compared(work, row, total, reasons), *_rows(work, row, rows)]
         if counted != again
     ]
 
 
-def _compared(
-    work: Work, row: SessionRow, total: Counts, reasons: Counter[tuple[RecipientState, int]]
-) -> list[tuple[str, int, int]]:
+def _exceptional(vec: bytes) -> Iterator[tuple[RecipientState, int]]:
+    return ((cell.state, cell.code) for cell in cells.unpack(vec) if cell.state in EXCEPTIONAL)
+
+
+def _rows(work: Work, row: SessionRow, expected: Tally) -> list[tuple[str, int, int]]:
+    """Compare the rows of exceptional recipients: how many there are for each state and reason."""
+    if not row.last_no:
+        return []  # never visible: what an interrupted start left is undone by the next one
+    kept: Tally = Counter()
+    after = (0, -1)
+    while found := work.batches.exceptions(row.number, state=None, reasons=None, after=after, limit=_CHUNK):
+        kept.update((entry.state, entry.reason) for entry in found)
+        after = (found[-1].no, found[-1].idx)
+    return [
+        (f"rows of {state.word} people with reason {number}", kept[state, number], expected[state, number])
+        for state, number in kept.keys() | expected.keys()
+    ]
+
+
+def _compared(work: Work, row: SessionRow, total: Counts, reasons: Tally) -> list[tuple[str, int, int]]:
     kept = work.sessions.counts(row.number)
     pairs = [
         (name, a, b)

@@ -174,6 +174,17 @@ async def test_a_number_belongs_to_a_name_for_ever(river: Any) -> None:
     assert first != next(n for n, name in numbers.items() if name == "second")
 
 
+async def test_more_names_than_a_vector_can_tell_apart_are_refused(river: Any) -> None:
+    def fill(work: Any) -> int:
+        return max(work.providers.number(1, f"old-{n}") for n in range(254))
+
+    assert await river.store.work(fill) == 255
+    with pytest.raises(Conflict) as refused:
+        await put(river, "one-too-many")
+    assert refused.value.code == "too_many_providers"
+    assert (await put(river, "old-7")).name == "old-7"
+
+
 async def test_nobody_is_found_under_another_name(river: Any) -> None:
     for verb in (river.providers.get, river.providers.test, river.providers.resume):
         with pytest.raises(Missing):

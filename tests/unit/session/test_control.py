@@ -198,6 +198,20 @@ async def test_a_cancelled_session_can_be_run_again(both: Any, moment: Moment, n
     once(both)
 
 
+async def test_a_batch_that_was_never_claimed_belongs_to_the_round_in_which_it_is(both: Any, moment: Moment) -> None:
+    await moment.come("fresh")
+    await both.control.cancel(ASKER, moment.session)
+    await moment.on()
+    await both.control.redrive(ASKER, moment.session, Redrive())
+    claims = await both.claim(n=8)
+    assert [claim.round for claim in claims] == [2] * 5
+    for claim in claims:
+        row = await both.store.read(lambda w, key=claim.key: w.batches.get(key))
+        assert row.round == 2
+        await both.lane(claim)
+    await moment.end()
+
+
 @pytest.mark.parametrize("first", ["cancel", "expire"])
 @pytest.mark.parametrize("second", ["cancel", "expire"])
 @pytest.mark.parametrize("wanted", [Redrive(state="failed"), Redrive(), Redrive(state="rejected")])
@@ -419,6 +433,26 @@ async def test_a_session_that_ends_while_it_is_paused_is_over(both: Any) -> None
     both.provider.gate.set()
     await running
     assert (await both.view(session)).state == "completed"
+
+
+async def test_many_waiting_batches_of_a_paused_session_stand_in_nobody_s_way(both: Any) -> None:
+    await both.publish()
+    paused = await both.admit(20, batch_size=1)
+    other = await both.admit([{"to": "late@example.com", "data": {"name": "x"}}])
+    for to in [f"p{i}@example.com" for i in range(20)] + ["late@example.com"]:
+        both.provider.say(to, LATER)
+    await both.work()
+    await both.control.pause(ASKER, paused, None)
+    both.clock.advance(70)
+    claims = await both.claim(n=2)
+    assert [claim.key.session for claim in claims] == [2]
+    await both.ledger().renew(b"worker-a")
+    await both.lane(claims[0])
+    assert (await both.view(other)).told == 1
+    await both.control.resume(ASKER, paused)
+    await both.chores()
+    await both.work()
+    assert (await both.view(paused)).told == 20
 
 
 # -- keys and restores ----------------------------------------------------------------------------------------------

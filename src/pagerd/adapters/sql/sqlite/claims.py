@@ -22,7 +22,12 @@ from pagerd.ports.ledger import Want
 Fresh = tuple[int, int, int, int]
 """A session with fresh work: its number, the first batch, the last batch, the round."""
 
+Due = tuple[int, int, int, int, int, bytes, str, str, float | None]
+"""A waiting batch: session, number, token, losses, round, vector; its session's state, policy and expiry."""
+
 _SESSIONS_AT_ONCE: Final = 64
+_LOOKS: Final = 20
+"""So often one claim looks again for what is due, behind batches of sessions that do not run."""
 _RUNS: Final = ("ready", "running")
 _READY_TO_CLAIMED: Final = balance.change((BatchState.READY, b""), (BatchState.CLAIMED, b""))
 
@@ -59,9 +64,18 @@ class Claims:
         return claims
 
     def _waiting(self, raw: sqlite3.Connection, tally: Tally, queue: int, n: int, lease: Lease) -> list[Claim]:
+        claims: list[Claim] = []
+        for _ in range(_LOOKS):  # what is parked stands in nobody's way: behind it somebody may be due
+            room = n - len(claims)
+            rows = raw.execute(HOT["due"], (queue, lease.now, room)).fetchall() if room else []
+            if not rows:
+                break
+            claims += self._take_due(raw, tally, rows, lease)
+        return claims
+
+    def _take_due(self, raw: sqlite3.Connection, tally: Tally, rows: Sequence[Due], lease: Lease) -> list[Claim]:
         claims = []
-        for row in raw.execute(HOT["due"], (queue, lease.now, n)).fetchall():
-            session, no, token, losses, round_, vec, state, on_doubt, expires_at = row
+        for session, no, token, losses, round_, vec, state, on_doubt, expires_at in rows:
             if state not in _RUNS or (expires_at is not None and expires_at <= lease.now):
                 raw.execute(HOT["park"], (session, no))
                 continue
