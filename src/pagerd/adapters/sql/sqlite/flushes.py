@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from pagerd.adapters.sql.sqlite.writer import Writer
 from pagerd.adapters.sql.sqlite.writes import write_all
 from pagerd.ports.ledger import Said, Write
 from pagerd.ports.time import Clock
+
+_CROWD: Final = 3
+_ENOUGH: Final = 16
+_BREATH: Final = 0.003
 
 _Waiting = tuple[Sequence[Write], asyncio.Future[list[Said]]]
 
@@ -20,6 +25,7 @@ class Flushes:
         self._writer = writer
         self._clock = clock
         self._gathered: list[_Waiting] = []
+        self._crowd = 0
         self._running: asyncio.Task[None] | None = None
 
     async def add(self, writes: Sequence[Write]) -> list[Said]:
@@ -40,12 +46,16 @@ class Flushes:
     async def _quiet(self) -> None:
         """Let lanes that are ready now bring their writes, too: as long as each round of the loop brings more.
 
-        There is no timer in it: a lone write goes on after one round.
+        A lone write goes on after one round. In a crowd (the last group had many) a breath more makes the groups
+        larger: a commit costs as much as sending to several people.
         """
         seen = 0
         while len(self._gathered) > seen:
             seen = len(self._gathered)
             await asyncio.sleep(0)
+        if self._crowd >= _CROWD and seen < _ENOUGH:
+            await asyncio.sleep(_BREATH)
+        self._crowd = len(self._gathered)
 
     async def _commit(self, group: list[_Waiting]) -> None:
         every = [write for writes, _ in group for write in writes]
