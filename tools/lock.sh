@@ -11,6 +11,7 @@ compile() { # OUTPUT, then what goes in
         --no-emit-find-links --no-header --output-file "requirements/$output" "$@"
 }
 
-compile dev.txt "$@" --group pyproject.toml:dev pyproject.toml
+compile dev.txt "$@" --group pyproject.toml:dev --all-extras --no-emit-package pagerd pyproject.toml
 compile runtime.txt --constraint requirements/dev.txt pyproject.toml
+compile all.txt --constraint requirements/dev.txt --all-extras --no-emit-package pagerd pyproject.toml
 compile build.txt --constraint requirements/dev.txt --group pyproject.toml:build

@@ -67,11 +67,25 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
     """How many batches of a priority a worker can take; ``alone`` asks for one that was lost too often.
 
     ``batches`` counts what earlier wants of the same call have found: two wants of 10 give 10 claims in all.
+    ``fresh`` false leaves fresh work to the queue that carries it, and takes instead what was published before
+    ``published_before`` (UTC epoch seconds) and never claimed: what the broker lost.
     """
 
     priority: Priority
     batches: int
     alone: bool = False
+    fresh: bool = True
+    published_before: float = 0.0
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch that a queue brought: what its record says. ``revision`` is that of the payload that it carries."""
+
+    key: BatchKey
+    n: int
+    payload: bytes
+    payload_at: bytes
+    revision: int = 0
 
 
 class Ledger(Protocol):
@@ -83,6 +97,16 @@ class Ledger(Protocol):
         Fresh work goes round-robin over sessions; due waiting batches come first. Recipients that an older token
         left ``sending`` or ``in_doubt`` are resolved in the same commit: by the session's policy back to pending
         and flagged, or ``unknown``. No work is an empty list.
+        """
+        ...
+
+    async def take(self, worker: bytes, arrivals: Sequence[Arrival]) -> list[Claim | None]:
+        """Claim the batches that a queue brought, in order, durable before it returns.
+
+        ``None`` is for one that is not to be worked on now: claimed or settled already (a record that came twice),
+        of a session that does not run, closed, or unknown; its record can be acknowledged. A batch that the relay
+        has published but not yet written down is claimed all the same. Where the session's payloads were revised
+        since (``payload_rev``), the store's payload wins over the record's.
         """
         ...
 

@@ -60,6 +60,7 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     finished_at: float | None = None
     settled_key: bool = False
+    payload_rev: int = 0
 
 
 class PartRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,7 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     round: int
     run_at: float | None
     vec: bytes
+    published_at: float | None = None
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from pagerd.core.errors import Misconfigured
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision; a test holds it against the files."""
 
 

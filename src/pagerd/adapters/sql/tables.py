@@ -72,6 +72,7 @@ SESSION = _table(
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("settled_key", Boolean, nullable=False),
+    Column("payload_rev", Integer, nullable=False, server_default="0"),
 )
 FRESH: Final = text("next_no <= stop_no AND state IN ('ready', 'running')")
 Index("session_fresh", SESSION.c.priority, SESSION.c.number, sqlite_where=FRESH, postgresql_where=FRESH)
@@ -130,6 +131,7 @@ BATCH = _table(
     Column("worker", _Blob),
     Column("run_at", Float),
     Column("vec", _Blob, nullable=False),
+    Column("published_at", Float),
     PrimaryKeyConstraint("session", "no"),
     **_PACKED,
 )
@@ -137,6 +139,8 @@ _WAITING = text("state = 1")
 Index("batch_due", BATCH.c.queue, BATCH.c.run_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
 _HELD = text("state IN (2, 3)")
 Index("batch_held", BATCH.c.worker, BATCH.c.lease_until, sqlite_where=_HELD, postgresql_where=_HELD)
+_PUBLISHED = text("state = 0 AND published_at IS NOT NULL")
+Index("batch_published", BATCH.c.published_at, sqlite_where=_PUBLISHED, postgresql_where=_PUBLISHED)
 
 PAYLOAD = _table(
     "batch_payload",
@@ -286,6 +290,17 @@ PROVIDER_NUMBER = _table(
     Column("name", Text, nullable=False),
 )
 Index("provider_number_name", PROVIDER_NUMBER.c.workspace, PROVIDER_NUMBER.c.name, unique=True)
+QUARANTINE = _table(
+    "quarantine",
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("headers", _Blob, nullable=False),
+    Column("raw", _Blob, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("taken_at", Float, nullable=False),
+    PrimaryKeyConstraint("topic", "partition", "position"),
+)
 FACT = _table(
     "fact",
     Column("name", Text, primary_key=True),
