@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.intake import intake
-from benchmarks.latency import busy, idle, idle_cost
+from benchmarks.latency import beside, busy, idle, idle_cost
 from benchmarks.river import river
 from benchmarks.starts import starts
 
-SIZES = {"river": 100_000, "intake": 1_000_000, "busy": 100_000}
+SIZES = {"river": 100_000, "intake": 1_000_000, "busy": 100_000, "beside": 100_000}
 BENCHES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "river": lambda directory: river(directory, SIZES["river"]),
     "intake": lambda directory: intake(directory, SIZES["intake"]),
     "idle": idle,
     "busy": lambda directory: busy(directory, SIZES["busy"]),
+    "beside": lambda directory: beside(directory, SIZES["beside"]),
     "idle_cost": idle_cost,
     "starts": starts,
 }

@@ -6,7 +6,6 @@ import contextlib
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,26 +45,42 @@ def idle(directory: Path, messages: int = 200) -> dict[str, Any]:
 
 
 def busy(directory: Path, people: int) -> dict[str, Any]:
-    """Send urgent messages, and a session of 100, while a session of ``people`` runs."""
+    """Send urgent messages while a session of ``people`` runs."""
     with journal(directory) as (port, file):
         server = Server(directory, port)
         try:
             publish(server)
             finish(server, admit(server, 500, "warm"))
-            alone = statistics.median(_small(server, f"alone{i}-") for i in range(5))
             big = admit(server, people, "big")
-            beside: list[float] = []
-            with _in_background(lambda: beside.extend(_small(server, f"beside{i}-") for i in range(5))):
-                times = _send(server, file, 200, "urgent")
+            times = _send(server, file, 200, "urgent")
             still = server.call("GET", f"/v1/sessions/{big}")["to_go"]
             finish(server, big)
+            figures = {f"urgent_{name}": value for name, value in _spread(times).items()}
+            return {"big_session": people, "to_go_when_measured": still, **figures}
+        finally:
+            server.stop()
+
+
+def beside(directory: Path, people: int, times: int = 11) -> dict[str, Any]:
+    """Admit 100 people alone, and while a session of ``people`` runs; return medians from the admission to the end."""
+    with smtp_sink() as port:
+        server = Server(directory, port)
+        try:
+            publish(server)
+            finish(server, admit(server, 500, "warm"))
+            alone = statistics.median(_small(server, f"alone{i}-") for i in range(times))
+            big = admit(server, people, "big")
+            busy = statistics.median(_small(server, f"beside{i}-") for i in range(times))
+            still = server.call("GET", f"/v1/sessions/{big}")["to_go"]
+            finish(server, big)
+            if not still:
+                raise SystemExit("the big session was over before the small ones were: take a larger one")
             return {
                 "big_session": people,
                 "to_go_when_measured": still,
-                **{f"urgent_{name}": value for name, value in _spread(times).items()},
                 "hundred_alone_ms": alone * 1000,
-                "hundred_beside_ms": statistics.median(beside) * 1000,
-                "hundred_ratio": statistics.median(beside) / alone,
+                "hundred_beside_ms": busy * 1000,
+                "hundred_ratio": busy / alone,
             }
         finally:
             server.stop()
@@ -104,14 +119,6 @@ def _arrivals(file: Path) -> dict[str, float]:
 def _spread(times: list[float]) -> dict[str, float]:
     ordered = sorted(times)
     return {"p50_ms": statistics.median(ordered) * 1000, "p99_ms": ordered[int(len(ordered) * 0.99) - 1] * 1000}
-
-
-@contextlib.contextmanager
-def _in_background(work: Any) -> Iterator[None]:
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    thread.join()
 
 
 def idle_cost(directory: Path, seconds: float = 10.0) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from pagerd.core.errors import Misconfigured
 from pagerd.core.nearest import did_you_mean
+from pagerd.core.policy import Channel
 from pagerd.core.requests import ProviderDraft
 
 ENVIRONMENT: Final = "PAGERD_"
@@ -31,8 +32,8 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much is done at a time, and for how long a claim holds."""
 
-    lanes: Annotated[Count, Meta(description="How many batches are worked on at a time.")] = 32
-    urgent_lanes: Annotated[Share, Meta(description="How many of the lanes do urgent work only.")] = 4
+    lanes: Annotated[Count, Meta(description="How many batches are worked on at a time.")] = 64
+    urgent_lanes: Annotated[Share, Meta(description="How many of the lanes do urgent work only.")] = 8
     window: Annotated[
         Count,
         Meta(
@@ -49,6 +50,16 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     drain: Annotated[
         Seconds, Meta(description="How many seconds a stop waits for answers to what has left already.")
     ] = 30.0
+    channels: Annotated[
+        list[Channel], Meta(description="The channels that this process sends by; empty: all of them.")
+    ] = []
+    processes: Annotated[
+        Count,
+        Meta(
+            description="How many worker processes there are, at most. Each takes its share of a provider's rate while "
+            "Redis, which counts for all of them, is away."
+        ),
+    ] = 1
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,13 +84,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store: Annotated[
         str,
         Meta(
-            description="Where everything is kept: `sqlite:////absolute/path/pagerd.db`, or `sqlite:///./relative.db`. "
-            "The folder of the file is the data directory."
+            description="Where everything is kept: `sqlite:////absolute/path/pagerd.db`, or `sqlite:///./relative.db`: "
+            "the folder of the file is the data directory. Or `postgresql://user:password@host:5432/database`, for "
+            "several processes (`postgresql+psycopg://` uses psycopg; `?pgbouncer=true` where a PgBouncer in "
+            "transaction mode stands before it)."
         ),
     ] = "sqlite:///./pagerd.db"
-    queue: Annotated[Literal["store"], Meta(description="What carries batches to workers: the store itself.")] = "store"
-    cache: Annotated[Literal["memory"], Meta(description="Where short-lived things are kept.")] = "memory"
-    key_file: Annotated[str, Meta(description="The root key file; empty: `root.key` in the data directory.")] = ""
+    store_direct: Annotated[
+        str,
+        Meta(description="The same PostgreSQL database without a PgBouncer between: for hints and migrations."),
+    ] = ""
+    key_store: Annotated[
+        str,
+        Meta(
+            description="Where the keys are kept that open the store: a PostgreSQL database of its own, backed up "
+            "apart. With SQLite it is `keys.db` in the data directory, and this stays empty."
+        ),
+    ] = ""
+    queue: Annotated[
+        str,
+        Meta(
+            description="What carries batches to workers: `store`, the store itself, or "
+            "`kafka://host:9092,host2:9092?prefix=pagerd&partitions=12&replication=1` (with `security=sasl_ssl`, "
+            "`mechanism`, `username`, `password=env:NAME`, `ca`, `certificate`, `key` where the broker wants them)."
+        ),
+    ] = "store"
+    cache: Annotated[
+        str,
+        Meta(
+            description="Where processes share short-lived things and count what leaves: `memory`, each for itself, or "
+            "`redis://user:password@host:6379/0` (`rediss://` for TLS, with `?ca_file=…`)."
+        ),
+    ] = "memory"
+    key_file: Annotated[
+        str, Meta(description="The root key file; empty: `root.key` in the data directory. PostgreSQL needs it named.")
+    ] = ""
     host: Annotated[str, Meta(description="The address of the HTTP API.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="The port of the HTTP API; 0 takes any free one.")] = 8400
     batch_size: Annotated[
@@ -104,14 +143,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         dict[str, dict[str, Any]], Meta(description="The services that carry messages, one table each, by name.")
     ] = {}
 
+    @property
+    def on_postgres(self) -> bool:
+        """Whether the store is PostgreSQL."""
+        return self.store.startswith("postgresql")
+
     def database(self) -> Path:
         """Return the path of the SQLite file; raise :class:`Misconfigured` for any other store."""
         prefix = "sqlite:///"
+        if self.on_postgres:
+            raise Misconfigured(
+                "this is for an installation that is kept in a file (store = sqlite:…), and this one is in PostgreSQL",
+                code="not_in_a_file",
+                remedy="Use PostgreSQL's own means: pg_dump and pg_restore, of store and key_store apart.",
+            )
         if not self.store.startswith(prefix):
             raise Misconfigured(
-                f"store = {self.store!r} is not supported yet: this release keeps everything in SQLite",
-                code="not_supported_yet",
-                remedy='Write store = "sqlite:////absolute/path/pagerd.db", or "sqlite:///./relative.db".',
+                f"store = {self.store.partition('@')[0]!r} is nothing that Pager knows",
+                code="store_unknown",
+                remedy='Write store = "sqlite:////absolute/path/pagerd.db", "sqlite:///./relative.db", or '
+                '"postgresql://user:password@host:5432/database".',
             )
         path = self.store.removeprefix(prefix)
         if not path.startswith(("/", "./")):
@@ -121,8 +172,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         return Path(path)
 
+    def key_database(self) -> str:
+        """Return the URL of the key store in PostgreSQL; raise :class:`Misconfigured` where it is not said."""
+        if not self.key_store:
+            raise Misconfigured(
+                "store is PostgreSQL, and key_store does not say where its keys are",
+                code="key_store_missing",
+                remedy='Make a second database and write key_store = "postgresql://user:password@host:5432/keys". Back '
+                "it up apart from the first, and keep no copy for longer than 30 days.",
+            )
+        return self.key_store
+
     def root_key(self) -> Path:
         """Return the path of the root key file: beside the database, unless another is named."""
+        if not self.key_file and self.on_postgres:
+            raise Misconfigured(
+                "store is PostgreSQL, and key_file does not say where the root key is",
+                code="key_file_missing",
+                remedy='Write key_file = "/etc/pagerd/root.key": the same file on every machine (pagerd keys create).',
+            )
         return Path(self.key_file) if self.key_file else self.database().with_name("root.key")
 
     def drafts(self) -> dict[str, ProviderDraft]:
@@ -164,6 +232,7 @@ def read(path: Path | None, flags: Mapping[str, Any], environment: Mapping[str, 
         _merge(merged, layer.given)
     settings = msgspec.convert(merged, Settings, strict=False)
     _check_times(settings.worker)
+    _check_places(settings)
     return settings
 
 
@@ -255,6 +324,21 @@ def _check_times(worker: Worker) -> None:
             f"{worker.fence_margin} s would never be usable",
             remedy="Let lease be longer than renew and fence_margin together.",
         )
+
+
+_PLACES: Final = {
+    "queue": ("store", ("kafka://",), 'Write queue = "store", or "kafka://host:9092".'),
+    "cache": ("memory", ("redis://", "rediss://", "redis+unix://"), 'Write cache = "memory", or "redis://host:6379/0".'),
+}
+
+
+def _check_places(settings: Settings) -> None:
+    """Raise for a queue or a cache of which nobody knows what it is, before anything is made."""
+    for name, (own, schemes, remedy) in _PLACES.items():
+        value: str = getattr(settings, name)
+        if value != own and not value.startswith(schemes):
+            shown = value.partition("://")[0]
+            raise Misconfigured(f"{name} = {shown!r} is nothing that Pager knows", code=f"{name}_url", remedy=remedy)
 
 
 def _draft(name: str, table: dict[str, Any]) -> ProviderDraft:

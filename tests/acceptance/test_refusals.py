@@ -148,7 +148,10 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         (b"[providers.mail]\nkind = 'smtp'\nurll = 'smtp://127.0.0.1'\n", ["line 3", "'urll'", "'url'"]),
         (b"[providers.mail]\nkind = 'smtp'\nurl = 'http://127.0.0.1'\n", ["line", "url must begin with smtp://"]),
         (b"[providers.mail]\nurl = 'smtp://127.0.0.1'\n", ["line 1", "says no kind"]),
-        (b"store = 'postgresql://localhost/pagerd'\n", ["not supported yet", "sqlite"]),
+        (b"store = 'mysql://me:secret@localhost/pagerd'\n", ["is nothing that Pager knows", "sqlite", "postgresql"]),
+        (b"store = 'postgresql://localhost/pagerd'\n", ["key_store", "a second database"]),
+        (b"queue = 'rabbit://localhost'\n", ["queue", "kafka://"]),
+        (b"cache = 'memcached://localhost'\n", ["cache", "redis://"]),
         (b"store = 'sqlite:///pagerd.db'\n", ["./"]),
     ],
 )
@@ -163,7 +166,13 @@ def test_a_mistake_in_the_environment_is_named_as_it_is_written(tmp_path: Path) 
     refused(done, "PAGERD_WORKER__LANSE in the environment", "'lanes'")
 
 
-@pytest.mark.parametrize("role", ["api", "worker", "migrate-store"])
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_one_role_a_process_needs_a_store_that_can_be_shared(tmp_path: Path, role: str) -> None:
+    refused(pagerd(role, "--port", "0", folder=tmp_path), "a file has one server", "postgresql://", "pagerd serve")
+    assert list(tmp_path.iterdir()) == [], "nothing was made"
+
+
+@pytest.mark.parametrize("role", ["migrate-store"])
 def test_roles_that_are_to_come_say_so(tmp_path: Path, role: str) -> None:
     done = pagerd(role, "--whatever", folder=tmp_path)
     assert done.returncode == 2

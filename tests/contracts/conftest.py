@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 import pytest
+from tests.databases import Databases
+from tools.servers.postgres import PostgresServer
 
 from pagerd.adapters.memory.ledger import LEASE, MemoryLedger
 from pagerd.adapters.memory.store import MemoryStore
@@ -35,6 +37,9 @@ class Rig(Protocol):
         ...
 
 
+Maker = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Rig]]
+
+
 class MemoryRig:
     def __init__(self) -> None:
         self.store = MemoryStore()
@@ -49,7 +54,7 @@ class MemoryRig:
 
 
 @asynccontextmanager
-async def memory(folder: Path) -> AsyncIterator[Rig]:
+async def memory(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     rig = MemoryRig()
     yield rig
     await rig.store.aclose()
@@ -80,23 +85,68 @@ class SqliteRig:
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Rig]:
-    rig = SqliteRig(folder)
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    rig = SqliteRig(request.getfixturevalue("tmp_path"))
     yield rig
     for ledger in rig.ledgers.values():
         await ledger.aclose()
     await rig.store.aclose()
 
 
-RIGS: dict[str, Callable[[Path], AbstractAsyncContextManager[Rig]]] = {
+class PostgresRig:
+    """One database; every ledger over it stands for a process of its own."""
+
+    def __init__(self, url: str, admin_url: str) -> None:
+        from pagerd.adapters.sql.postgres.store import PostgresStore
+
+        self.store = PostgresStore(url)
+        self.clock = HandClock()
+        self.ledgers: dict[bytes, Any] = {}
+        self._admin_url = admin_url
+
+    def ledger(self, worker: bytes) -> Ledger:
+        from pagerd.adapters.sql.postgres.ledger import PostgresLedger
+
+        if worker not in self.ledgers:
+            self.ledgers[worker] = PostgresLedger(self.store, self.clock, worker)
+        made: Ledger = self.ledgers[worker]
+        return made
+
+    def outlive(self) -> None:
+        import psycopg
+
+        with psycopg.connect(self._admin_url) as admin:  # leases are on the database's clock, which nobody can move
+            admin.execute("UPDATE batch SET lease_until = lease_until - %s", (LEASE + 0.1,))
+        self.clock.advance(LEASE + 0.1)
+
+
+def postgres(scheme: str) -> Maker:
+    @asynccontextmanager
+    async def make(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+        databases: Databases = request.getfixturevalue("postgres_databases")
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        name = databases.take()
+        rig = PostgresRig(server.url_of(name).replace("postgresql", scheme, 1), server.url_of(name, "postgres"))
+        yield rig
+        for ledger in rig.ledgers.values():
+            await ledger.aclose()
+        await rig.store.aclose()
+        databases.give_back(name)
+
+    return make
+
+
+RIGS: dict[str, Maker] = {
     "memory": memory,
     "sqlite": sqlite,
+    "postgres": postgres("postgresql"),
+    "postgres+psycopg": postgres("postgresql+psycopg"),
 }
 
 
 @pytest.fixture(params=RIGS)
-async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
-    async with RIGS[request.param](tmp_path) as made:
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    async with RIGS[request.param](request) as made:
         yield made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,26 +14,38 @@ from pagerd.ports.keys import KeyStore, WorkspaceKey, WrappedKey
 
 
 @asynccontextmanager
-async def memory(folder: Path) -> AsyncIterator[KeyStore]:
+async def memory(request: pytest.FixtureRequest) -> AsyncIterator[KeyStore]:
     yield MemoryKeyStore()
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[KeyStore]:
-    store = SqliteKeyStore(folder / "keys.db")
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[KeyStore]:
+    store = SqliteKeyStore(request.getfixturevalue("tmp_path") / "keys.db")
     yield store
     await store.aclose()
 
 
-MAKERS: dict[str, Callable[[Path], AbstractAsyncContextManager[KeyStore]]] = {
+@asynccontextmanager
+async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[KeyStore]:
+    from pagerd.adapters.sql.postgres.keystore import PostgresKeyStore
+
+    store = PostgresKeyStore(request.getfixturevalue("postgres_url"))
+    await store.made()
+    await store.made()
+    yield store
+    await store.aclose()
+
+
+MAKERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[KeyStore]]] = {
     "memory": memory,
     "sqlite": sqlite,
+    "postgres": postgres,
 }
 
 
 @pytest.fixture(params=MAKERS)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyStore]:
-    async with MAKERS[request.param](tmp_path) as made:
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[KeyStore]:
+    async with MAKERS[request.param](request) as made:
         yield made
 
 

@@ -6,11 +6,14 @@ A rig is a provider and the world behind it, which can be told how to treat an a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
 
 import pytest
+from tests.adapters.kafka_channel.broker import ProxiedKafka, proxied
+from tests.contracts.kafka_rig import kafka
+from tests.contracts.sms_rig import sms
 
 from pagerd.adapters.memory.provider import LATER, LOST_ANSWER, REFUSED, MemoryProvider
 from pagerd.adapters.memory.time import HandClock
@@ -55,7 +58,7 @@ class Rig(Protocol):
         """Return when a message waits."""
         ...
 
-    def down(self) -> None:
+    async def down(self) -> None:
         """Be away from now on."""
         ...
 
@@ -86,7 +89,7 @@ class MailRig:
     async def held(self) -> None:
         await self._waits.wait()
 
-    def down(self) -> None:
+    async def down(self) -> None:
         self._server.close()
 
 
@@ -180,7 +183,7 @@ class MemoryRig:
         for _ in range(5):  # nothing but the event loop lies between
             await asyncio.sleep(0)
 
-    def down(self) -> None:
+    async def down(self) -> None:
         self._double.down = "away"
 
 
@@ -191,15 +194,26 @@ async def memory() -> AsyncIterator[Rig]:
     await rig.provider.aclose()
 
 
-PROVIDERS: dict[str, Callable[[], AbstractAsyncContextManager[Rig]]] = {
+PROVIDERS: dict[str, Callable[..., AbstractAsyncContextManager[Rig]]] = {
     "memory": memory,
     "smtp": smtp,
+    "sms": sms,
+    "kafka": kafka,
 }
+PEERS: Final = {"kafka": "proxied_kafka"}
+"""The fixture with the server that a rig needs."""
+
+
+@pytest.fixture(scope="module")
+def proxied_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
+    with proxied(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
 
 
 @pytest.fixture(params=PROVIDERS)
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    async with PROVIDERS[request.param]() as rig:
+    peers = [request.getfixturevalue(PEERS[request.param])] if request.param in PEERS else []
+    async with PROVIDERS[request.param](*peers) as rig:
         yield rig
 
 
@@ -305,7 +319,7 @@ async def test_many_lanes_at_once(world: Rig) -> None:
 
 async def test_a_world_that_is_away(world: Rig) -> None:
     messages = batch()
-    world.down()
+    await world.down()
     found = kinds(messages, await world.provider.send(messages, lambda: True))
     assert set(found) <= NOT_SENT
     assert found[0] is not FailureClass.NOT_SENT, "nobody's fault but the provider's: it must count"

@@ -90,6 +90,22 @@ async def test_a_block_is_dropped_in_steps(store: Store) -> None:
     assert await store.work(lambda w: w.parts.drop_block(1, 8, 5)) > 0
 
 
+async def test_everything_uploaded_is_cleared_in_steps_and_nothing_of_others(store: Store) -> None:
+    def upload(work: Work) -> None:
+        for session in (1, 2):
+            work.parts.put(_part(1, 7, session=session))
+            work.parts.put(_part(2, 8, session=session))
+            work.parts.add_payloads(session, [_payload(7, 1), _payload(7, 2), _payload(9, 1)])
+            work.parts.add_addresses(session, 7, b"r" * 16)
+
+    await store.work(upload)
+    assert [await store.work(lambda w: w.parts.clear(1, 4)) for _ in range(3)] == [4, 2, 0]
+    for session, parts in ((1, 0), (2, 2)):
+        assert len(await store.read(lambda w, s=session: w.parts.all(s))) == parts
+        assert bool(await store.read(lambda w, s=session: w.parts.addresses(s, 7))) == bool(parts)
+        assert list(await store.read(lambda w, s=session: w.parts.orphan_blocks(s))) == [9] * (parts // 2)
+
+
 async def test_blocks_that_no_part_refers_to_are_orphans(store: Store) -> None:
     def upload(work: Work) -> None:
         work.parts.put(_part(1, 7))

@@ -240,3 +240,24 @@ async def test_answers_past_their_time_are_deleted_in_steps(store: Store) -> Non
     assert [await store.work(lambda w: w.idempotency.expire(100.0, 3)) for _ in range(3)] == [3, 2, 0]
     kept = await store.read(lambda w: [w.idempotency.get(1, True, k, 1.0) is None for k in (b"later", b"for ever")])
     assert kept == [False, False]
+
+
+async def test_answers_without_a_time_are_walked_through_in_order_and_dropped_one_by_one(store: Store) -> None:
+    rows = [
+        _answer(workspace=workspace, live=live, key=key, expires_at=None)
+        for workspace in (1, 2)
+        for live in (False, True)
+        for key in (b"a", b"b")
+    ]
+
+    def fill(work: Work) -> None:
+        for row in reversed(rows):
+            work.idempotency.add(row, now=1.0)
+        work.idempotency.add(_answer(key=b"aa", expires_at=100.0), now=1.0)
+
+    await store.work(fill)
+    assert await store.read(lambda w: w.idempotency.lasting((0, False, b""), 3)) == rows[:3]
+    assert await store.read(lambda w: w.idempotency.lasting((1, True, b"a"), 50)) == rows[3:]
+    await store.work(lambda w: w.idempotency.drop(rows[4]))
+    await store.work(lambda w: w.idempotency.drop(rows[4]))
+    assert await store.read(lambda w: w.idempotency.lasting((1, True, b"a"), 50)) == [rows[3], *rows[5:]]

@@ -12,7 +12,8 @@ from pagerd.guard.permissions import Permission
 from pagerd.ledger.recount import recount
 from pagerd.ports.store import Work
 from pagerd.session.closing import REASONS
-from pagerd.wiring import WORKSPACE, House, open_house
+from pagerd.wiring.house import House, open_house
+from pagerd.wiring.workspace import WORKSPACE
 
 
 async def issue_key(house: House) -> None:

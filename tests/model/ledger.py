@@ -87,10 +87,11 @@ class Ledger:
         """Return a recipient of a batch that ends.
 
         A doubt that nobody will resolve any more is ``unknown`` under either policy: cancelled or failed would hide it.
+        So is somebody flagged who still waits for the resend.
         """
         if cell.state is R.SENDING:
             cell = self.move(cell, R.IN_DOUBT)
-        if cell.state is R.IN_DOUBT:
+        if cell.state is R.IN_DOUBT or (cell.state in (R.PENDING, R.DEFERRED) and cell.flagged):
             return self.move(cell, R.UNKNOWN)
         return self.move(cell, state) if cell.state in (R.PENDING, R.DEFERRED) else cell
 

@@ -261,6 +261,15 @@ class CancelHidesDoubt(Model):
         return Cell(state, cell.flagged) if ended.state is R.UNKNOWN and cell.state is not R.UNKNOWN else ended
 
 
+class CancelOverlooksTheFlag(Model):
+    """Who is flagged and waits for the resend when the session is cancelled becomes ``cancelled``."""
+
+    def end(self, cell: Cell, state: RecipientState) -> Cell:
+        if cell.flagged and cell.state in (R.PENDING, R.DEFERRED):
+            return self.move(cell, state)
+        return super().end(cell, state)
+
+
 class RedriveTakesHeldBatches(Model):
     """A redrive makes every batch wait, also one that a worker holds."""
 
@@ -327,6 +336,7 @@ MUTANTS = (
     Mutant(CloserTakesLiveClaims, p.G6C, _rules(people=CANCEL)),
     Mutant(CancelHidesDoubt, p.TRUTH, _rules("kill", people=CANCEL)),
     Mutant(CancelHidesDoubt, p.G2, _rules("kill", people=frozenset({"cancel", "redrive"}))),
+    Mutant(CancelOverlooksTheFlag, p.TRUTH, _rules("break", people=CANCEL)),
     Mutant(RedriveTakesHeldBatches, p.G3, _rules(people=frozenset({"cancel", "redrive"}))),
     Mutant(RedriveTakesHeldBatches, p.FENCE, _rules(people=frozenset({"cancel", "redrive"}))),
     Mutant(RedriveTakesTold, p.G2, _rules(people=frozenset({"redrive"}), answers=REFUSED)),

@@ -152,13 +152,18 @@ def running_only(rules: Rules, before: State, step: Step, after: State) -> str |
 
 
 def honest(rules: Rules, s: State) -> str | None:
-    """``accepted`` has an effect; who has one and does not count as told, in doubt or sending, is flagged."""
+    """``accepted`` has an effect; who has one and does not count as told, in doubt or sending, is flagged.
+
+    And nobody who has one is ``cancelled`` or ``expired``.
+    """
     for batch, effects in zip(s.batches, s.effects, strict=True):
         for cell, effect in zip(batch.cells, effects, strict=True):
             if cell.state is R.ACCEPTED and not effect:
                 return "accepted, but never told"
             if effect and not cell.flagged and cell.state not in MAY_HAVE_EFFECT:
                 return f"{cell.state.word} without a flag, but told"
+            if effect and cell.state in (R.CANCELLED, R.EXPIRED):
+                return f"told, but counted as {cell.state.word}: a flag alone is overlooked"
     return None
 
 

@@ -14,6 +14,7 @@ import msgspec
 from pagerd.adapters.memory.keys import MemoryKeyRing, MemoryKeyStore
 from pagerd.adapters.memory.ledger import MemoryLedger
 from pagerd.adapters.memory.provider import MemoryProvider
+from pagerd.adapters.memory.queue import MemoryBroker, MemoryQueue
 from pagerd.adapters.memory.store import MemoryStore
 from pagerd.adapters.memory.time import FixedChance, HandClock
 from pagerd.audience.addresses import checked
@@ -37,10 +38,12 @@ from pagerd.session.asking import Planner
 from pagerd.session.closing import REASONS
 from pagerd.session.control import Control
 from pagerd.session.housekeeping import Housekeeper
+from pagerd.session.relay import Means, Relay
 from pagerd.session.uploads import Uploads
 from pagerd.templates.library import Templates
 from pagerd.worker.briefs import Briefs
 from pagerd.worker.budget import Budget
+from pagerd.worker.intake import Intake
 from pagerd.worker.lane import Lane, Tools
 from pagerd.worker.prepare import Preparer
 
@@ -125,6 +128,7 @@ class River:
         self.ring = MemoryKeyRing()
         self.watch = Seen()
         self.points = Points()
+        self.broker = MemoryBroker()
         self.opened: list[MemoryProvider] = []
         self.credentials: list[str | None] = []
         self._ledgers = ledgers
@@ -196,6 +200,25 @@ class River:
             "stopping": asyncio.Event(),
         }
         return Tools(**(given | fields))
+
+    def queue(self) -> MemoryQueue:
+        """Return another member of the group of workers."""
+        return MemoryQueue(self.broker)
+
+    def relay(self, turn: Any = None, **fields: Any) -> Relay:
+        given = {
+            "store": self.store,
+            "ledger": self.ledger(),
+            "queue": self.queue(),
+            "clock": self.clock,
+            "chance": self.chance,
+            "watch": self.watch,
+            "failpoint": self.points,
+        }
+        return Relay(Means(**(given | fields)), turn)
+
+    def intake(self, tools: Tools, queue: Any = None, worker: bytes = b"worker-a", lanes: int = 4) -> Intake:
+        return Intake(tools, queue or self.queue(), self.store, worker, lanes)
 
     async def aclose(self) -> None:
         for made in self._made.values():

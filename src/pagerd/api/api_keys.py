@@ -14,9 +14,10 @@ from pagerd.api.answers import Reply, listed, shown
 from pagerd.api.bodies import KeyBody
 from pagerd.api.calls import Call, stages_of
 from pagerd.api.doors import Door, needs
-from pagerd.api.reading import read
+from pagerd.api.reading import read_once
 from pagerd.api.times import epoch_of, instant, instant_or_none
 from pagerd.core import ids
+from pagerd.core.errors import Invalid
 from pagerd.core.views import Page
 from pagerd.guard.permissions import OF_A_KEY
 from pagerd.ports.store import ApiKeyRow
@@ -44,8 +45,14 @@ async def page(request: Call) -> Reply:
 
 @post("/v1/api-keys", status_code=201, opt=needs("apikey.admin", Door(body=KeyBody, answer=KeyShown)))
 async def issue(request: Call) -> Reply:
-    """Issue an API key. It can't be shown again, and can do nothing that the key which asks for it can't."""
-    body = await read(request, KeyBody)
+    """Issue an API key. It can't be shown again, and can do nothing that the key which asks for it can't.
+
+    For the same reason an Idempotency-Key is refused: revoke a key whose answer was lost, and issue another one.
+    """
+    body, retry = await read_once(request, KeyBody)
+    if retry is not None:
+        words = "the answer holds a secret that is not kept, so it can't be given again: leave Idempotency-Key out"
+        raise Invalid(words, code="idempotency_not_possible")
     scopes = sorted(OF_A_KEY) if body.scopes is None else body.scopes
     access.not_wider(request.user, scopes)
     keys = stages_of(request).keys

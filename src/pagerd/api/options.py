@@ -20,6 +20,9 @@ def handlers(others: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     for handler in others:
         for path in handler.paths:
             methods.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
+    for found in methods.values():
+        if "GET" in found:
+            found.add("HEAD")
     return [_handler(path, ", ".join(sorted(found))) for path, found in methods.items()]
 
 

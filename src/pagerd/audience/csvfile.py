@@ -58,11 +58,12 @@ class CsvReader(Reader):
         channel: Channel,
         on_invalid: OnInvalid,
         *,
+        region: str | None = None,
         delimiter: str | None = None,
         slab: int = SLAB_BYTES,
     ) -> None:
         """Check people's data by ``coercer``, and work through slabs of about ``slab`` bytes."""
-        super().__init__(Rows(coercer, channel, on_invalid), Slabs(bare_cr=True, size=slab))
+        super().__init__(Rows(coercer, channel, on_invalid, region), Slabs(bare_cr=True, size=slab))
         self._delimiters = (delimiter,) if delimiter else DELIMITERS
         self._delimiter = self._delimiters[0]
         self._columns: Columns | None = None

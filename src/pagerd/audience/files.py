@@ -24,15 +24,21 @@ _WORDS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t"}
 
 
 def open_reader(
-    kind: FileKind, coercer: Coercer, channel: Channel, on_invalid: OnInvalid, *, delimiter: str | None = None
+    kind: FileKind,
+    coercer: Coercer,
+    channel: Channel,
+    on_invalid: OnInvalid,
+    *,
+    region: str | None = None,
+    delimiter: str | None = None,
 ) -> Reader:
-    """Return a reader for one file; ``delimiter`` is for CSV: ``,`` ``;`` or tab, as itself or as a word.
+    """Return a reader for one file; ``region`` is where numbers without a country are dialled.
 
-    A delimiter that is none of these raises :class:`Invalid`.
+    ``delimiter`` is for CSV: ``,`` ``;`` or tab, as itself or as a word; any other raises :class:`Invalid`.
     """
     if kind is FileKind.NDJSON:
-        return NdjsonReader(coercer, channel, on_invalid)
+        return NdjsonReader(coercer, channel, on_invalid, region=region)
     separator = None if delimiter is None else _WORDS.get(delimiter, delimiter)
     if separator is not None and separator not in DELIMITERS:
         raise Invalid("a delimiter is a comma, a semicolon or a tab", code="delimiter_unknown")
-    return CsvReader(coercer, channel, on_invalid, delimiter=separator)
+    return CsvReader(coercer, channel, on_invalid, region=region, delimiter=separator)

@@ -23,20 +23,23 @@ def read_inline(
     channel: Channel,
     on_invalid: OnInvalid,
     *,
+    region: str | None = None,
     at: str = AUDIENCE,
 ) -> tuple[list[Checked], Faults]:
     """Return the recipients of a list of objects, and what is wrong with it; ``line`` is their place from 1.
 
-    ``at`` is the JSON Pointer of the list.
+    ``region`` is where numbers without a country are dialled; ``at`` is the JSON Pointer of the list.
     """
-    rows = Rows(coercer, channel, on_invalid)
+    rows = Rows(coercer, channel, on_invalid, region)
     found = (_read(rows, value, place, f"{at}/{place - 1}") for place, value in enumerate(recipients, 1))
     return [checked for checked in found if checked is not None], rows.faults
 
 
-def read_one(recipient: object, coercer: Coercer, channel: Channel, *, at: str = "") -> Checked:
+def read_one(
+    recipient: object, coercer: Coercer, channel: Channel, *, region: str | None = None, at: str = ""
+) -> Checked:
     """Return the one recipient of an object that stands at ``at``; raise :class:`Invalid` with all that is wrong."""
-    rows = Rows(coercer, channel, OnInvalid.FAIL)
+    rows = Rows(coercer, channel, OnInvalid.FAIL, region)
     checked = _read(rows, recipient, 1, at)
     if checked is None:
         raise rows.faults.refusal()

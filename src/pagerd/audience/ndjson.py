@@ -40,9 +40,17 @@ _decode: Final = msgspec.json.Decoder(_Wire).decode
 class NdjsonReader(Reader):
     """Reads an audience from chunks of NDJSON."""
 
-    def __init__(self, coercer: Coercer, channel: Channel, on_invalid: OnInvalid, *, slab: int = SLAB_BYTES) -> None:
+    def __init__(
+        self,
+        coercer: Coercer,
+        channel: Channel,
+        on_invalid: OnInvalid,
+        *,
+        region: str | None = None,
+        slab: int = SLAB_BYTES,
+    ) -> None:
         """Check people's data by ``coercer``, and work through slabs of about ``slab`` bytes."""
-        super().__init__(Rows(coercer, channel, on_invalid), Slabs(bare_cr=False, size=slab))
+        super().__init__(Rows(coercer, channel, on_invalid, region), Slabs(bare_cr=False, size=slab))
         self._line = 0
         self._wanted = ADDRESS_OF[channel]
 

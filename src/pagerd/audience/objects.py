@@ -13,7 +13,7 @@ from pagerd.core.nearest import did_you_mean
 from pagerd.core.policy import Channel
 
 FIELDS: Final = ("to", "id", "locale", "timezone", "data")
-ADDRESSES: Final = ("email", "phone", "push", "url", "topic")
+ADDRESSES: Final = ("email", "phone", "push", "url", "topic", "subject")
 """What ``to`` may hold as an object."""
 
 ADDRESS_OF: Final[Mapping[Channel, str]] = {
@@ -22,7 +22,7 @@ ADDRESS_OF: Final[Mapping[Channel, str]] = {
     Channel.PUSH: "push",
     Channel.CHAT: "url",
     Channel.WEBHOOK: "url",
-    Channel.KAFKA: "topic",
+    Channel.KAFKA: "subject",
     Channel.INBOX: "topic",
 }
 """Which of a person's addresses a channel writes to."""

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from pagerd.audience import addresses, tags
+from pagerd.audience import tags
+from pagerd.audience.channels import check_of
 from pagerd.audience.kinds import fits_as_is
 from pagerd.audience.limits import ID_CHARS, RAW_CHARS
 from pagerd.audience.problems import Faults, Problem, shown, storable
@@ -56,14 +57,14 @@ class Rows:
 
     __slots__ = ("_address_of", "_skips", "channel", "coercer", "count", "faults")
 
-    def __init__(self, coercer: Coercer, channel: Channel, on_invalid: OnInvalid) -> None:
-        """Check people's data by ``coercer`` and their addresses by ``channel``."""
+    def __init__(self, coercer: Coercer, channel: Channel, on_invalid: OnInvalid, region: str | None = None) -> None:
+        """Check people's data by ``coercer`` and addresses by ``channel``, numbers without a country by ``region``."""
         self.coercer: Final = coercer
         self.channel: Final = channel
         self.faults: Final = Faults()
         self.count = 0
         self._skips = on_invalid is OnInvalid.SKIP
-        self._address_of = addresses.checked if channel is Channel.EMAIL else _not_yet
+        self._address_of = check_of(channel, region)
 
     def admit(
         self,
@@ -146,7 +147,3 @@ def _flaw_of(problems: Sequence[Problem]) -> Flaw:
     details = [storable(problem.detail, RAW_CHARS) for problem in problems[:_DETAILS_SHOWN]]
     more = len(problems) - len(details)
     return Flaw(problems[0].code, "; ".join(details) + (f"; and {more} more" if more else ""))
-
-
-def _not_yet(to: str) -> Flaw:  # noqa: ARG001 (takes what the check of a channel takes)
-    return Flaw("channel_not_supported_yet", "only e-mail can be sent yet")

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import rich_click as click
 
 from pagerd import __version__
+from pagerd.cli.server import roles
 from pagerd.cli.server.failures import told
+from pagerd.cli.server.options import CONFIG, DATA, HOST, PORT
+from pagerd.cli.server.roles import examine, run_server
 
-if TYPE_CHECKING:
-    from pagerd.config import Settings
-
-_CONFIG = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The settings file (default: ./pagerd.toml, if there is one).",
-)
-_DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="The data directory (default: what the settings say, or ./.pagerd of pagerd dev).",
-)
-_PORT = click.option("--port", type=click.IntRange(0, 65535), help="The port of the HTTP API (default 8400).")
-_HOST = click.option("--host", help="The address to listen on (default 127.0.0.1).")
-_LOG = click.option("--log", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged.")
 _LATER: Final = {
-    "api": "Serve the HTTP API alone",
-    "worker": "Send alone",
     "migrate-store": "Move everything to another kind of store",
 }
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -65,9 +47,9 @@ def main_group() -> None:
 
 
 @main_group.command()
-@_CONFIG
-@_HOST
-@_PORT
+@CONFIG
+@HOST
+@PORT
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -89,33 +71,18 @@ def dev(config: Path | None, host: str | None, port: int | None, data: Path, rea
     from pagerd.cli.server.beside import in_directory
 
     read = settings.read(config, {"host": host, "port": port, "log": log})
-    _examine(read, config)
-    run(development.dev(in_directory(data, read), data, really_send=really_send))
+    examine(read, config)
+    run_server(development.dev(in_directory(data, read), data, really_send=really_send))
+
+
+main_group.add_command(roles.serve)
+main_group.add_command(roles.api)
+main_group.add_command(roles.worker)
 
 
 @main_group.command()
-@_CONFIG
-@_DATA
-@_HOST
-@_PORT
-@_LOG
-def serve(config: Path | None, data: Path | None, host: str | None, port: int | None, log: str | None) -> None:
-    """Run a production server: API, workers, clockwork.
-
-    Stop it with SIGTERM: it claims nothing more, waits for the answers that are under way, and lets go.
-    """
-    from pagerd import config as settings
-    from pagerd.cli.server.beside import in_directory
-    from pagerd.cli.server.serve import serve as serve_
-
-    read = settings.read(config, {"host": host, "port": port, "log": log})
-    _examine(read, config)
-    run(serve_(read if data is None else in_directory(data, read)))
-
-
-@main_group.command()
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 def migrate(config: Path | None, data: Path | None) -> None:
     """Make or migrate the database.
 
@@ -124,12 +91,12 @@ def migrate(config: Path | None, data: Path | None) -> None:
     from pagerd.cli.server.beside import located
     from pagerd.cli.server.migrating import migrate as migrate_
 
-    click.echo(migrate_(located(config, data)))
+    click.echo(asyncio.run(migrate_(located(config, data))))
 
 
 @main_group.command()
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 @click.option("--recount", is_flag=True, help="Count everything again and compare it with the counters.")
 def check(config: Path | None, data: Path | None, recount: bool) -> None:
     """Say what is wrong and what to do.
@@ -141,7 +108,7 @@ def check(config: Path | None, data: Path | None, recount: bool) -> None:
     from pagerd.cli.server.beside import located
 
     settings = located(config, data)
-    _examine(settings, config)
+    examine(settings, config)
     found = asyncio.run(checking.check(settings))
     click.echo(checking.told(found))
     well = all(one.ok for one in found)
@@ -160,8 +127,8 @@ def keys() -> None:
 
 
 @keys.command("create")
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 def keys_create(config: Path | None, data: Path | None) -> None:
     """Make the root key file, with which everything is sealed.
 
@@ -175,8 +142,8 @@ def keys_create(config: Path | None, data: Path | None) -> None:
 
 
 @keys.command("issue")
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 @click.option("--name", required=True, help="What the key is for: people will read it.")
 @click.option(
     "--scope", "scopes", multiple=True, help="What it may; may be given often. `all` is everything. Default: to send."
@@ -197,8 +164,8 @@ def keys_issue(
 
 
 @keys.command("list")
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 def keys_list(config: Path | None, data: Path | None) -> None:
     """List every API key, the newest first."""
     from pagerd.cli.server import keys as verbs
@@ -208,8 +175,8 @@ def keys_list(config: Path | None, data: Path | None) -> None:
 
 
 @keys.command("revoke")
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 @click.argument("key", metavar="KEY_ID")
 def keys_revoke(config: Path | None, data: Path | None, key: str) -> None:
     """Revoke an API key (key_…): nobody is let in with it any more."""
@@ -220,8 +187,8 @@ def keys_revoke(config: Path | None, data: Path | None, key: str) -> None:
 
 
 @main_group.command()
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 def backup(config: Path | None, data: Path | None, folder: Path) -> None:
     """Copy everything but the root key into a new folder.
@@ -235,8 +202,8 @@ def backup(config: Path | None, data: Path | None, folder: Path) -> None:
 
 
 @main_group.command()
-@_CONFIG
-@_DATA
+@CONFIG
+@DATA
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
 @click.option("--keys", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="keys.db, kept apart.")
 @click.option("--replace", is_flag=True, help="Put what is there aside.")
@@ -306,24 +273,6 @@ def _later(name: str, what: str) -> click.Command:
 
 for _name, _what in _LATER.items():
     main_group.add_command(_later(_name, _what))
-
-
-def _examine(settings: Settings, config: Path | None) -> None:
-    if settings.providers:
-        from pagerd.cli.server.providers import examine
-        from pagerd.wiring import KINDS
-
-        examine(settings, config, KINDS)
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a server's coroutine on the quickest event loop there is."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(work)
-    else:
-        uvloop.run(work)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ neighbours. Identifiers sort by time of creation, as text and as bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -29,11 +30,18 @@ TAIL_BYTES: Final = 6
 
 def crockford(raw: bytes) -> str:
     """Return ``raw`` in lower-case Crockford base 32, most significant bits first, without padding."""
-    bits = len(raw) * 8
+    digits, spare, shifts = _laid_out(len(raw))
+    number = int.from_bytes(raw, "big") << spare
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in shifts])[:digits]
+
+
+@lru_cache(maxsize=64)
+def _laid_out(size: int) -> tuple[int, int, tuple[int, ...]]:
+    """Return for ``size`` bytes: how many digits, how many bits the last pair has to spare, where each pair stands."""
+    bits = size * 8
     digits = -(-bits // 5)
     pairs = -(-digits // 2)
-    number = int.from_bytes(raw, "big") << (pairs * 10 - bits)
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range((pairs - 1) * 10, -1, -10)])[:digits]
+    return digits, pairs * 10 - bits, tuple(range((pairs - 1) * 10, -1, -10))
 
 
 def uncrockford(text: str, size: int) -> bytes:
@@ -94,6 +102,13 @@ def recipient_id(place: Place, tail: bytes) -> str:
     # Session and number are 20 bytes, so exactly 32 digits: the same for everybody in a batch.
     front = _batch_front(place.session, place.no)
     return front + crockford(place.idx.to_bytes(2, "big") + tail)
+
+
+def recipient_ids(session: bytes, no: int, indexes: Iterable[int], tail: Callable[[bytes], bytes]) -> list[str]:
+    """Return what :func:`recipient_id` gives for places of one batch; ``tail`` is the index key's."""
+    front, base = _batch_front(session, no), session + no.to_bytes(4, "big")
+    places = [index.to_bytes(2, "big") for index in indexes]
+    return [front + crockford(place + tail(base + place)) for place in places]
 
 
 @lru_cache(maxsize=64)

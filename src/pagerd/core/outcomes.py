@@ -23,6 +23,8 @@ class FailureClass(StrEnum):
     NOT_SENT = "not_sent"
     """Known not to have left, through no fault of the message: the fence fell, or a neighbour broke the connection."""
 
+    __hash__ = str.__hash__
+
 
 class ReasonClass(StrEnum):
     """Why a recipient is not simply told: the failure classes that end or delay, and Pager's own."""

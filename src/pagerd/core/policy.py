@@ -45,7 +45,8 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """All that a session was asked to do, pinned at its creation; sealed at rest.
 
     ``template`` and ``version`` name a published version; ``sender`` is what stands in From (already resolved:
-    session, then template, then provider); ``data`` is shared, a recipient's own wins.
+    session, then template, then provider; empty where the channel has none); ``data`` is shared, a recipient's own
+    wins; ``region`` is where telephone numbers without a country are dialled.
     """
 
     template: str
@@ -58,5 +59,6 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     on_invalid: OnInvalid = OnInvalid.FAIL
     on_doubt: OnDoubt = OnDoubt.RESEND
     locale: str | None = None
+    region: str | None = None
     reference: str | None = None
     metadata: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from pagerd.core.balance import batch_verdict
 from pagerd.core.cells import POSSIBLE_DUPLICATE, Cell
 from pagerd.core.outcomes import Reason, ReasonClass
 from pagerd.core.policy import OnDoubt
-from pagerd.core.states import EXCEPTIONAL, BatchState, RecipientState
+from pagerd.core.states import EXCEPTIONAL, UNSETTLED, BatchState, RecipientState
 
 HELD: Final = Reason(ReasonClass.UNKNOWN, "held_in_doubt")
 POISON: Final = Reason(ReasonClass.POISON, "lost_alone")
@@ -27,6 +27,7 @@ LOSSES_IN_ALL: Final = 5
 
 _R = RecipientState
 _LEFT_BEHIND: Final = frozenset({_R.SENDING, _R.IN_DOUBT})
+_WAITING: Final = frozenset({_R.PENDING, _R.DEFERRED})
 
 
 class Moves(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,20 +98,25 @@ def died(vec: bytes, held: int, poison: int) -> Moves:
 
     Under either policy: a doubtful person of a dead batch can't be sent again by itself. Both can be redriven.
     """
-    new = [_died(cell, held, poison) for cell in cells.unpack(vec)]
+    new = [ended(cell, _R.FAILED, poison, held) for cell in cells.unpack(vec)]
     return moves(vec, new)
+
+
+def ended(cell: Cell, state: RecipientState, reason: int, held: int) -> Cell:
+    """Return what becomes of a recipient for whom everything ends: ``state`` with ``reason``, where unsettled.
+
+    Whoever may have been told (in doubt, or flagged and waiting for the resend) is ``unknown`` with the reason
+    ``held`` instead: any other word would hide that.
+    """
+    if cell.state in _LEFT_BEHIND or (cell.state in _WAITING and cell.possible_duplicate):
+        return cell._replace(state=_R.UNKNOWN, code=held, not_before=0)
+    if cell.state in _WAITING:
+        return cell._replace(state=state, code=reason, not_before=0)
+    return cell
 
 
 def died_as(vec: bytes) -> BatchState:
     """Return what a batch that was lost too often is: dead where somebody fails for it, else what it had earned."""
-    if any(state in (_R.PENDING, _R.DEFERRED) for state in cells.states(vec)):
+    if any(cell.state in _WAITING and not cell.possible_duplicate for cell in cells.unpack(vec)):
         return BatchState.DEAD
-    return BatchState.FAILED if any(state in _LEFT_BEHIND for state in cells.states(vec)) else batch_verdict(vec)
-
-
-def _died(cell: Cell, held: int, poison: int) -> Cell:
-    if cell.state in _LEFT_BEHIND:
-        return cell._replace(state=_R.UNKNOWN, code=held, not_before=0)
-    if cell.state in (_R.PENDING, _R.DEFERRED):
-        return cell._replace(state=_R.FAILED, code=poison, not_before=0)
-    return cell
+    return BatchState.FAILED if any(state in UNSETTLED for state in cells.states(vec)) else batch_verdict(vec)

@@ -24,6 +24,7 @@ Recipient::
     pending ─► sending ─► accepted | failed | deferred | in_doubt | pending (known not sent) | expired
     sending ─► pending (resend, flagged) | unknown (hold)           (a claim was lost: as in_doubt)
     deferred ─► pending | expired | cancelled
+    pending | deferred ─► unknown           (it waited for a resend, flagged, when everything ended)
     in_doubt ─► accepted (reconciled) | pending (resend, flagged) | unknown (hold, or nobody is to resend)
     failed | rejected | unknown | expired | cancelled ─► pending    (redrive)
     suppressed ─► pending                                           (redrive with force)
@@ -65,6 +66,8 @@ class BatchState(IntEnum):
     CANCELLED = 7
     EXPIRED = 8
 
+    __hash__ = int.__hash__  # equal to its number, so found as its number; and at the speed of one
+
     @property
     def word(self) -> str:
         """The state as API and documents write it."""
@@ -86,6 +89,8 @@ class RecipientState(IntEnum):
     UNKNOWN = 9
     EXPIRED = 10
     CANCELLED = 11
+
+    __hash__ = int.__hash__  # equal to its number, so found as its number; and at the speed of one
 
     @property
     def word(self) -> str:
@@ -127,9 +132,12 @@ BATCH_MOVES: Final[dict[BatchState, frozenset[BatchState]]] = {
 
 RECIPIENT_MOVES: Final[dict[RecipientState, frozenset[RecipientState]]] = {
     _R.PENDING: frozenset(
-        {_R.SENDING, _R.SUPPRESSED, _R.DUPLICATE, _R.REJECTED, _R.EXPIRED, _R.CANCELLED, _R.FAILED, _R.DEFERRED}
+        {_R.SENDING, _R.DEFERRED, _R.SUPPRESSED, _R.DUPLICATE, _R.REJECTED, _R.EXPIRED, _R.CANCELLED, _R.FAILED}
+        | {_R.UNKNOWN}
     ),
-    _R.DEFERRED: frozenset({_R.PENDING, _R.SENDING, _R.EXPIRED, _R.CANCELLED, _R.REJECTED, _R.FAILED, _R.SUPPRESSED}),
+    _R.DEFERRED: frozenset(
+        {_R.PENDING, _R.SENDING, _R.EXPIRED, _R.CANCELLED, _R.REJECTED, _R.FAILED, _R.SUPPRESSED, _R.UNKNOWN}
+    ),
     _R.SENDING: frozenset({_R.ACCEPTED, _R.FAILED, _R.DEFERRED, _R.IN_DOUBT, _R.PENDING, _R.EXPIRED, _R.UNKNOWN}),
     _R.IN_DOUBT: frozenset({_R.ACCEPTED, _R.PENDING, _R.UNKNOWN}),
     _R.ACCEPTED: frozenset(),

@@ -13,30 +13,45 @@ from pagerd.core.errors import Fault, Invalid, Missing, Unauthenticated
 from pagerd.guard import writing
 from pagerd.guard.permissions import known_scopes, read_scopes
 from pagerd.guard.principals import Principal
-from pagerd.ports.store import ApiKeyRow, Store
+from pagerd.guard.revision import FRESH, Revision
+from pagerd.guard.shelf import KeyShelf
+from pagerd.ports.store import ApiKeyRow, Store, Work
 from pagerd.ports.time import Chance, Clock
 
-FRESH: Final = 1.0
-"""For how many seconds a key that was just looked up is believed: a revocation is felt that late at most."""
 _KNOWN: Final = 1024
 _LONGEST_NAME: Final = 100
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """A key as it was when it was last looked up."""
+    """A key as it was when it was last looked up: the moment, and the revision that was known then."""
 
     row: ApiKeyRow
     principal: Principal
     at: float
+    revision: bytes | None
 
 
 class ApiKeys:
-    """Issues, checks and revokes API keys."""
+    """Issues, checks and revokes API keys.
 
-    def __init__(self, store: Store, clock: Clock, chance: Chance) -> None:
+    A key that was looked up is believed for a second, and for as long as the installation's revision is known to be
+    the same: a revocation is felt within a second everywhere.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        chance: Chance,
+        revision: Revision | None = None,
+        shelf: KeyShelf | None = None,
+    ) -> None:
+        """``shelf`` is asked before the store, while the revision is known."""
         self._store = store
         self._clock = clock
         self._chance = chance
+        self._revision = revision or Revision(store, clock, chance)
+        self._shelf = shelf
         self._seen: dict[bytes, _Seen] = {}
 
     async def issue(
@@ -78,7 +93,7 @@ class ApiKeys:
         """
         digest = writing.digest(writing.from_header(header))
         seen = self._seen.get(digest)
-        if seen is None or self._clock.monotonic() - seen.at >= FRESH:
+        if seen is None or not self._believed(seen):
             seen = await self._look_up(digest)
         _check_valid(seen.row, self._clock.now())
         return seen.principal
@@ -90,22 +105,47 @@ class ApiKeys:
     async def revoke(self, workspace: int, id: bytes) -> None:
         """Revoke a key: here at once, in other processes within a second. Twice is harmless; none: :class:`Missing`."""
         now = self._clock.now()
-        if not await self._store.work(lambda work: work.api_keys.revoke(workspace, id, now)):
+
+        def change(work: Work) -> bool:
+            self._revision.mark(work)
+            return work.api_keys.revoke(workspace, id, now)
+
+        if not await self._store.work(change):
             raise Missing("there is no such key")
         self._seen.clear()
+        await self._revision.tell()
+
+    def _believed(self, seen: _Seen) -> bool:
+        """Tell whether a key is certainly as it was less than a second ago."""
+        known = self._revision.known
+        return (known is not None and seen.revision == known) or self._clock.monotonic() - seen.at < FRESH
 
     async def _look_up(self, digest: bytes) -> _Seen:
-        """Ask the store for a key, and remember it for a moment."""
-        at = self._clock.monotonic()
-        row = await self._store.read(lambda work: work.api_keys.by_digest(digest))
-        if row is None or not hmac.compare_digest(row.digest, digest):
-            self._seen.pop(digest, None)
-            raise Unauthenticated("this key is not known here")
-        seen = _Seen(row, _principal(row), at)
+        """Ask shelf and store for a key, and remember it for a while."""
+        seen = await self._shelved(digest) or await self._stored(digest)
         if len(self._seen) >= _KNOWN:
             self._seen.clear()
         self._seen[digest] = seen
         return seen
+
+    async def _shelved(self, digest: bytes) -> _Seen | None:
+        """Return a key from the shelf, believed for as long as its revision is and not a moment longer."""
+        revision = self._revision.known
+        if self._shelf is None or revision is None:
+            return None
+        row = await self._shelf.get(revision, digest)
+        return None if row is None else _Seen(row, _principal(row), float("-inf"), revision)
+
+    async def _stored(self, digest: bytes) -> _Seen:
+        """Return a key from the store; raise :class:`Unauthenticated` where there is none."""
+        at, revision = self._clock.monotonic(), self._revision.known  # as they were before the row was read
+        row = await self._store.read(lambda work: work.api_keys.by_digest(digest))
+        if row is None or not hmac.compare_digest(row.digest, digest):
+            self._seen.pop(digest, None)
+            raise Unauthenticated("this key is not known here")
+        if self._shelf is not None and revision is not None:
+            await self._shelf.put(revision, row)
+        return _Seen(row, _principal(row), at, revision)
 
 
 def _principal(row: ApiKeyRow) -> Principal:

@@ -159,7 +159,7 @@ class Accounts:
 
     def _has(self, person: Recipient | None, wanted: str) -> bool:
         """Tell whether a place that the index gave really has the address: eight bytes of a hash may be another's."""
-        return person is None or self._normalised(person.to) == wanted
+        return person is None or self._normalised(person.address or person.to) == wanted
 
     async def row(self, asker: Asker, session_id: str) -> SessionRow:
         """Return a session's row; raise :class:`Missing` for one that is not the asker's."""

@@ -40,8 +40,9 @@ def sealed(
     key: SessionKey, session: bytes, at: bytes, round_: int, provider: int, outcomes: Sequence[Outcome]
 ) -> bytes:
     """Return the sealed record of a window; ``at`` is its :func:`place`."""
-    said = [Said(o.place, o.kind.value, o.code, o.text, o.reference, o.started, o.ended) for o in outcomes]
-    return key.seal(COLUMN, session, at, _ENCODE(Record(round_, provider, said)))
+    # Tuples in the order of the structs' fields: the same bytes, made quicker.
+    said = [(o.place, o.kind, o.code, o.text, o.reference, o.started, o.ended) for o in outcomes]
+    return key.seal(COLUMN, session, at, _ENCODE((round_, provider, said)))
 
 
 def opened(key: SessionKey, session: bytes, at: bytes, blob: bytes) -> Record:

@@ -67,8 +67,8 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
     """How many batches of a priority a worker can take; ``alone`` asks for one that was lost too often.
 
     ``batches`` counts what earlier wants of the same call have found: two wants of 10 give 10 claims in all.
-    ``fresh`` false leaves fresh work to the queue that carries it, and takes instead what was published before
-    ``published_before`` (UTC epoch seconds) and never claimed: what the broker lost.
+    ``fresh`` false leaves fresh work to the queue that carries it. What was published before ``published_before``
+    (UTC epoch seconds; 0: nothing is looked for) and never claimed comes after what is due: the broker lost it.
     """
 
     priority: Priority
@@ -79,9 +79,14 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch that a queue brought: what its record says. ``revision`` is that of the payload that it carries."""
+    """A batch that a queue brought: what its record says. ``revision`` is that of the payload that it carries.
+
+    ``session_id`` are the 16 bytes of the session's identifier: a record that outlived a restored database must not
+    be taken for a batch of another session that has got the same number since.
+    """
 
     key: BatchKey
+    session_id: bytes
     n: int
     payload: bytes
     payload_at: bytes
@@ -104,9 +109,9 @@ class Ledger(Protocol):
         """Claim the batches that a queue brought, in order, durable before it returns.
 
         ``None`` is for one that is not to be worked on now: claimed or settled already (a record that came twice),
-        of a session that does not run, closed, or unknown; its record can be acknowledged. A batch that the relay
-        has published but not yet written down is claimed all the same. Where the session's payloads were revised
-        since (``payload_rev``), the store's payload wins over the record's.
+        of a session that does not run, closed, another's (``session_id``), or unknown; its record can be
+        acknowledged. A batch that the relay has published but not yet written down is claimed all the same. Where
+        the session's payloads were revised since (``payload_rev``), the store's payload wins over the record's.
         """
         ...
 
@@ -120,6 +125,14 @@ class Ledger(Protocol):
 
     def lease_end(self) -> float:
         """Return the monotonic time up to which this process's claims are certainly its own."""
+        ...
+
+    def holds(self, key: BatchKey, token: int) -> bool:
+        """Tell whether a claim is still this process's own, as far as it knows.
+
+        One that a renewal came too late for is not, and never becomes so again, whatever :meth:`lease_end` says by
+        then: another process may have it.
+        """
         ...
 
     async def sweep(self) -> int:

@@ -1,4 +1,4 @@
-"""A mailbox: what the capture server of development has taken, for people and tools to look at."""
+"""A mailbox: what the capture servers of development have taken, for people and tools to look at."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Protocol
 
 import msgspec
 
+from pagerd.core.policy import Channel
+
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A captured mail in a list.
+    """A captured mail or SMS in a list.
 
     ``id`` is ``cap_…`` and sorts by arrival; ``received_at`` is in UTC seconds; ``sender`` (empty: the null sender)
     and ``recipients`` are the envelope's; ``author``, ``subject`` and ``message_id`` are the headers', decoded, and
-    empty where the mail has none; ``size`` is in bytes.
+    empty where the mail has none; ``size`` is in bytes. An SMS has the beginning of its text as ``subject``, and no
+    ``author``.
     """
 
     id: str
@@ -23,6 +26,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     message_id: str
     size: int
+    channel: Channel = Channel.EMAIL
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +41,8 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True):
     """A captured mail, read as well as it can be.
 
     ``source`` is every byte as it came (dots unstuffed) and always there; ``text`` and ``html`` are ``None`` where
-    the mail has none or it can't be read; ``problems`` says in words what is wrong with it.
+    the mail has none or it can't be read; ``problems`` says in words what is wrong with it. An SMS has ``text``, the
+    ``encoding`` that it travels in and its number of ``segments``; its ``source`` is the text in UTF-8.
     """
 
     summary: Summary
@@ -47,6 +52,8 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True):
     html: str | None
     attachments: tuple[Attachment, ...]
     problems: tuple[str, ...]
+    encoding: str | None = None
+    segments: int | None = None
 
 
 class Mailbox(Protocol):

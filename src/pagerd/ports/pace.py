@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
-
-
-class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """So many messages in so many seconds, at most ``burst`` of them at once."""
-
-    messages: float
-    seconds: float = 1.0
-    burst: int = 1
+from pagerd.core.rates import Rate
 
 
 class Pace(Protocol):
@@ -22,6 +14,7 @@ class Pace(Protocol):
         """Take ``n`` messages of ``key``'s rate; return 0 where they may leave now, else the seconds to wait.
 
         Nothing is taken where it says to wait. ``n`` above the burst is allowed once the whole burst is free.
+        Never raises: where the other processes can't be asked, this one keeps to a share that is its own.
         """
         ...
 
@@ -30,5 +23,5 @@ class Pace(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close; twice is harmless."""
+        """Close, and leave one's share to the others; twice is harmless."""
         ...

@@ -46,21 +46,29 @@ class Queue(Protocol):
     async def publish(self, parcels: Sequence[Parcel]) -> list[bool]:
         """Hand batches to the broker; tell for each whether it has taken it for good.
 
-        Published twice is harmless: the claim takes a batch once. Raises :class:`Unavailable` where the broker can't
+        ``False`` is for one that it never takes: too large a record. Published twice is harmless: the claim takes a
+        batch once. Raises :class:`Unavailable` where the broker can't
         be reached; then nothing is known of any of them, and all may be published again.
         """
         ...
 
     async def take(self, priority: Priority, n: int) -> Sequence[Delivery | Undecodable]:
-        """Return up to ``n`` records, waiting until there is one; each stays ours until :meth:`ack`."""
+        """Return up to ``n`` records, waiting until there is one; each stays ours until :meth:`ack`.
+
+        Raises :class:`Unavailable` where the broker can't be reached yet, and once the queue is closed.
+        """
         ...
 
-    async def ack(self, handle: Any) -> None:
-        """Let the broker forget a record, after its batch is settled or put off. Twice is harmless."""
+    def ack(self, handle: Any) -> None:
+        """Let the broker forget a record, after its batch is settled or put off. Twice is harmless.
+
+        It is told soon, not at once: a record whose acknowledgement died with us comes again, and so does one that
+        went to another worker meanwhile.
+        """
         ...
 
     async def lag(self) -> int:
-        """Return how many records stand before this worker's place, as far as it is known."""
+        """Return how many records the workers together have not acknowledged yet: a hint of how many are needed."""
         ...
 
     async def ping(self) -> None:

@@ -94,6 +94,19 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     published_at: float | None = None
 
 
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch that a queue was given at a time (UTC epoch seconds; 0: never, it is to be claimed from the store).
+
+    ``vec`` is what it holds where it has no row yet: everybody pending.
+    """
+
+    key: BatchKey
+    priority: Priority
+    round: int
+    vec: bytes
+    at: float
+
+
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """A sealed batch payload: ``block`` and ``seq`` are what the seal bound it to, ``n`` its recipients."""
 
@@ -179,6 +192,18 @@ class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None
 
 
+class QuarantineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of a queue that could not be read, as it came; ``headers`` are MessagePack, ``position`` its offset."""
+
+    topic: str
+    partition: int
+    position: int
+    headers: bytes
+    raw: bytes
+    reason: str
+    taken_at: float
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """One hit of the blind index; to be checked against the decrypted address."""
 
@@ -246,6 +271,14 @@ class Sessions(Protocol):
         """Return finished sessions whose key may go."""
         ...
 
+    def fresh(self, priority: Priority, after: int, now: float, limit: int) -> list[SessionRow]:
+        """Return sessions that run and have fresh work, in order of number, those above ``after``."""
+        ...
+
+    def advance(self, cursors: Sequence[tuple[int, int]], now: float) -> None:
+        """Let (session, number) be its ``next_no``, as a first claim does; never back, nor where it does not run."""
+        ...
+
     def unfinished(self, after: int, limit: int) -> list[SessionRow]:
         """Return sessions and messages that are not finished, in order of number, those above ``after``."""
         ...
@@ -282,6 +315,10 @@ class Parts(Protocol):
         """Return the payload of batch ``no``; ``None`` where it was erased."""
         ...
 
+    def payloads(self, session: int, first: int, last: int) -> dict[int, Payload]:
+        """Return the payloads of the batches from ``first`` to ``last`` by number; those erased are not in it."""
+        ...
+
     def add_addresses(self, session: int, block: int, records: bytes) -> None:
         """Keep a block's blind address records (16 bytes each: hash 8, seq u32, idx u16, spare u16), sorted."""
         ...
@@ -296,6 +333,10 @@ class Parts(Protocol):
 
     def orphan_blocks(self, session: int) -> Sequence[int]:
         """Return blocks of a session that no part refers to."""
+        ...
+
+    def clear(self, session: int, limit: int) -> int:
+        """Delete up to ``limit`` of a session's parts, payloads and address records; return how many: call until 0."""
         ...
 
 
@@ -328,6 +369,22 @@ class Batches(Protocol):
 
     def parked(self, session: int, limit: int, run_at: float) -> int:
         """Give up to ``limit`` parked batches of a session a time to run; return how many: call until 0."""
+        ...
+
+    def publish(self, rows: Sequence[Published]) -> None:
+        """Write down what a queue was given; a batch that is not ready any more stays as it is."""
+        ...
+
+    def published(self, session: int, limit: int) -> list[BatchRow]:
+        """Return batches below ``next_no`` that a queue was given and nobody has claimed."""
+        ...
+
+    def unclaimed(self, session: int) -> int:
+        """Return how many batches of a session a queue was given and nobody has claimed."""
+        ...
+
+    def republished(self, session: int, limit: int) -> int:
+        """Let up to ``limit`` of those be found at once as lost; return how many: call until 0."""
         ...
 
     def attempts(self, key: BatchKey) -> list[tuple[int, int, bytes]]:
@@ -451,6 +508,14 @@ class Idempotency(Protocol):
         """Delete up to ``limit`` rows past their time; return how many."""
         ...
 
+    def lasting(self, after: tuple[int, bool, bytes], limit: int) -> list[IdempotencyRow]:
+        """Return answers without a time, those above ``after`` (workspace, live, key), in that order."""
+        ...
+
+    def drop(self, row: IdempotencyRow) -> None:
+        """Delete an answer; one that is not there is harmless."""
+        ...
+
 
 class AddressIndex(Protocol):
     """The blind index over all sessions of a workspace."""
@@ -469,6 +534,18 @@ class AddressIndex(Protocol):
 
     def drop_segments(self, workspace: int, session: int) -> None:
         """Delete a session's segments: a start that is made again."""
+        ...
+
+
+class Quarantine(Protocol):
+    """Records of a queue that could not be read."""
+
+    def add(self, row: QuarantineRow) -> None:
+        """Keep a record; one from the same place again is harmless."""
+        ...
+
+    def newest(self, limit: int) -> list[QuarantineRow]:
+        """Return records, the last taken first."""
         ...
 
 
@@ -497,6 +574,7 @@ class Work(Protocol):
     idempotency: Idempotency
     addresses: AddressIndex
     facts: Facts
+    quarantine: Quarantine
 
 
 class Store(Protocol):

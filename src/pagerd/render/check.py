@@ -13,7 +13,8 @@ from pagerd.core.errors import Fault
 from pagerd.core.nearest import did_you_mean
 from pagerd.render import engine
 from pagerd.render.faults import Part, characters
-from pagerd.render.limits import BRANCHES, SOURCE_BYTES, TAG_CHARS
+from pagerd.render.limits import BRANCHES, OPERATORS, SOURCE_BYTES, TAG_CHARS
+from pagerd.render.multiplying import OPERATORS as MULTIPLYING
 from pagerd.render.source import Kind, Segment, Token, scan
 from pagerd.render.words import words
 
@@ -23,6 +24,7 @@ _STATEMENTS: Final = words(
     " autoescape endautoescape raw endraw do break continue"
 )
 _UNKNOWN_STATEMENT: Final = re.compile(r"unknown statement (\w+)")
+_UNMEASURED: Final = words("format join replace")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]|=\?")
 
 
@@ -42,6 +44,8 @@ def check_part(part: Part, declared: Collection[str] | None) -> Checked:
     faults = _bounded(part, segments) or _compiled(part, segments)
     if part.name == "subject":
         faults += _header_unsafe(part, segments)
+    if part.name == "json":
+        faults += _quoted(part, segments)
     if faults:
         return Checked(faults, set())
     uses = _Uses(segments)
@@ -49,6 +53,7 @@ def check_part(part: Part, declared: Collection[str] | None) -> Checked:
     called = names & uses.calls.keys()
     names -= called
     faults = [*_unloadable(part, segments), *_unknown_words(part, uses), *_unknown_functions(part, uses, called)]
+    faults += _unmeasured_methods(part, segments)
     if declared is not None:
         faults += _undeclared(part, uses, names, declared)
     return Checked(faults, names)
@@ -72,6 +77,10 @@ def _bounded(part: Part, segments: list[Segment]) -> list[Fault]:
         if segment.kind in (Kind.PRINT, Kind.BLOCK) and segment.end - segment.start > TAG_CHARS:
             detail = f"a tag of more than {TAG_CHARS} characters, or one that never ends"
             return [part.fault("tag_too_long", detail, segment.start)]
+        operators = [token for token in segment.tokens if token.text in MULTIPLYING]
+        if len(operators) > OPERATORS:
+            detail = f"more than {OPERATORS} of ~, + and * in one tag: divide it"
+            return [part.fault("tag_too_long", detail, operators[OPERATORS].at)]
     branches = [segment for segment in segments if segment.statement == "elif"]
     if len(branches) > BRANCHES:
         return [part.fault("too_many_branches", f"more than {BRANCHES} elif in one part", branches[BRANCHES].start)]
@@ -127,6 +136,16 @@ def _header_unsafe(part: Part, segments: list[Segment]) -> list[Fault]:
             what = "“=?”" if unsafe.group() == "=?" else "a line break or control character"
             faults.append(part.fault("header_injection", f"a subject can't hold {what}", unsafe.start()))
     return faults
+
+
+def _quoted(part: Part, segments: list[Segment]) -> list[Fault]:
+    """Return a fault for each print in JSON that stands in quotes: the value brings its own."""
+    return [
+        part.fault("json_quotes", "a printed value brings its own quotes: take away those around it", segment.start)
+        for segment in segments
+        if segment.kind is Kind.PRINT
+        and part.source[segment.start - 1 : segment.start] == '"' == part.source[segment.end : segment.end + 1]
+    ]
 
 
 class _Uses:
@@ -195,6 +214,16 @@ def _unknown_functions(part: Part, uses: _Uses, called: set[str]) -> list[Fault]
         part.fault("unknown_function", f"there is no function {name!r}{did_you_mean(name, engine.GLOBALS)}", at)
         for name, at in uses.calls.items()
         if name in called
+    ]
+
+
+def _unmeasured_methods(part: Part, segments: list[Segment]) -> list[Fault]:
+    """Return a fault for each call of a text's method that can make gigabytes: the filter of that name is measured."""
+    return [
+        part.fault("method_not_filter", f"write |{token.text}(…) instead of .{token.text}(…)", token.at)
+        for segment in segments
+        for before, token, after in _neighbours(segment.tokens)
+        if before == "." and after == "(" and token.text in _UNMEASURED
     ]
 
 

@@ -7,12 +7,13 @@ ends in ``.html`` is escaped for HTML, every other is not; nothing can be includ
 from __future__ import annotations
 
 import datetime as dt
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from minijinja import Environment, TemplateError
 
 from pagerd.render.limits import FUEL
+from pagerd.render.spending import Spending, bounded_range, measured
 from pagerd.render.words import words
 
 GLOBALS: Final = words("cycler dict joiner namespace range")
@@ -47,6 +48,30 @@ def new_environment(*, hide_nulls: bool = False) -> Environment:
     )
     environment.remove_global("debug")
     return environment
+
+
+def measuring_environment(spending: Spending, fuel: int, *, hide_nulls: bool = False) -> Environment:
+    """Return an empty environment that measures what it builds: for templates that repeat or multiply.
+
+    What it may not build raises :class:`pagerd.render.spending.TooMuch`. Sources go through
+    :func:`pagerd.render.multiplying.shown`.
+    """
+    environment = new_environment(hide_nulls=hide_nulls)
+    environment.fuel = fuel
+    environment.finalizer = partial(_print, spending, hide_nulls)
+    environment.add_test("carried", spending.carry)
+    environment.add_global("range", bounded_range(spending))
+    for name, run in measured(spending).items():
+        environment.add_filter(name, run)
+    return environment
+
+
+def _print(spending: Spending, hide_nulls: bool, value: Any) -> Any:
+    """Count a printed value, then treat nulls as the environment wants it."""
+    if value is None:
+        return "" if hide_nulls else NotImplemented
+    spending.print(value)
+    return NotImplemented
 
 
 def _without_nulls(value: Any) -> Any:

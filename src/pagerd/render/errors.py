@@ -10,7 +10,7 @@ class RenderFailed(Invalid):
 
     ``code`` says why: ``undefined_variable``, ``missing_variable``, ``data_too_deep``, ``filter_error``,
     ``template_error``, ``fuel_exhausted``, ``output_too_large``, ``header_injection``, ``header_too_long``,
-    ``address_unsafe``.
+    ``address_unsafe``, ``json_malformed``, ``body_missing``.
     ``detail`` may quote the template and the person's data: it is for people with the right to read them, never
     for a log. ``faults`` holds the one fault, with variant, part and line where they are known.
     """

@@ -25,5 +25,20 @@ OUTPUT_CHARS: Final = 2 * 1024 * 1024
 HEADER_CHARS: Final = 2_000
 """One rendered header or name: a subject that long is a mistake."""
 
+BUILT_CHARS: Final = 4 * OUTPUT_CHARS
+"""What one rendering may build on its way: prints (also into ``set`` blocks), carried values, ranges."""
+
+LOOPED_CHARS: Final = 64 * 1024 * 1024
+"""What the text between the tags of loops could come to before the fuel ends."""
+
+PLAIN_USES: Final = 64
+"""Prints and operators of a template that runs unmeasured."""
+
+OPERATORS: Final = 64
+"""``~``, ``+`` and ``*`` in one tag: each can double what it is given."""
+
+HEADERS: Final = 50
+"""Headers of one record."""
+
 LINE_BYTES: Final = 998
 """One line of a mail without its CRLF (RFC 5322, section 2.1.1)."""

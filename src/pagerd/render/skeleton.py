@@ -52,13 +52,14 @@ _SAMPLES: Final = (
 class MailSkeleton:
     """One sender's mails in one locale. ``international``: the sender itself needs SMTPUTF8 (RFC 6531)."""
 
-    __slots__ = ("_boundary", "_date", "_fixed", "_multipart", "_second", "address", "international")
+    __slots__ = ("_boundary", "_date", "_fixed", "_multipart", "_second", "address", "domain", "international")
 
     def __init__(self, sender: str, *, reply_to: str | None = None, locale: str | None = None) -> None:
         """Build and check the skeleton; raise :class:`Invalid` for a sender or reply address that can't be used."""
         box = read_mailbox(sender)
         reply = None if reply_to is None else read_mailbox(reply_to)
         self.address = box.address
+        self.domain = box.address.rpartition("@")[2]
         self.international = not (box.address.isascii() and (reply is None or reply.address.isascii()))
         self._fixed = _fixed_headers(box, reply, locale, international=self.international)
         self._boundary = b"=_pager_" + blake2b(self._fixed, digest_size=12).hexdigest().encode()
@@ -88,7 +89,7 @@ class MailSkeleton:
             self._dated(date),
             mailbox("To", address, name) if name else b"To: " + address + b"\r\n",
             header("Subject", parts.subject),
-            _message_id(message_id),
+            self._message_id(message_id),
         ]
         if extra:
             head += [_extra(key, value) for key, value in extra]
@@ -126,6 +127,13 @@ class MailSkeleton:
     def needs_utf8(self, to: str) -> bool:
         """Tell whether the mail to an address needs SMTPUTF8 on its way."""
         return self.international or not to.isascii()
+
+    def _message_id(self, text: str) -> bytes:
+        """Return the Message-ID header; one of letters, digits and _ at the sender's domain can't be unsafe."""
+        left, _, right = text.rpartition("@")
+        if right == self.domain and left.isidentifier() and left.isascii():
+            return f"Message-ID: <{text}>\r\n".encode()
+        return _message_id(text)
 
     def _dated(self, date: float) -> bytes:
         """Return the Date header; the last second's is kept."""

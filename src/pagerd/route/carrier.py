@@ -9,6 +9,7 @@ from pagerd.core.outcomes import FailureClass, Outcome
 from pagerd.ports.provider import Provider
 from pagerd.ports.time import Clock
 from pagerd.route.breaker import Breaker
+from pagerd.route.pacing import Pacing
 
 _F = FailureClass
 CONNECTION_CODES: Final = frozenset({"connect_failed", "connection_lost", "timeout", "tls_failed", "dns_failed"})
@@ -20,17 +21,39 @@ _USUAL_HOLD: Final = 30.0
 
 
 class Carrier:
-    """One provider with its number in vectors, its default sender, and its health."""
+    """One provider with its number in vectors, its default sender and region, and its health.
 
-    def __init__(self, provider: Provider, number: int, sender: str | None, clock: Clock) -> None:
+    Only people pause it, for only people end a pause. A fault of its configuration opens the breaker instead, which
+    probes, and so ends by itself once the fault is mended; meanwhile no attempt is burned either.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        number: int,
+        sender: str | None,
+        clock: Clock,
+        *,
+        region: str | None = None,
+        pacing: Pacing | None = None,
+    ) -> None:
+        """``region`` is where telephone numbers without a country are dialled, ``pacing`` its rate if it has one."""
         self.provider = provider
         self.number = number
         self.sender = sender
+        self.region = region
+        self.pacing = pacing
         self.paused: str | None = None
         self.fault: str | None = None
         self._clock = clock
         self._breaker = Breaker()
         self._held_until = 0.0
+
+    @property
+    def window(self) -> int:
+        """How many messages are handed to it at a time, at most."""
+        batch = self.provider.limits.batch
+        return batch if self.pacing is None else min(batch, self.pacing.rate.window)
 
     def wait(self) -> float:
         """Return for how many seconds nothing may be sent by it; 0: now. A pause by a person is asked again in 5 s."""
@@ -46,7 +69,7 @@ class Carrier:
             if outcome.kind is _F.THROTTLED and not is_greylisting(outcome):
                 self._held_until = max(self._held_until, now + held_for(outcome.retry_after))
             if outcome.kind is _F.PROVIDER_CONFIG:
-                self.fault = f"{outcome.code} {outcome.text}".strip()
+                self.fault = outcome.code  # without the peer's words: they may name people, and are kept sealed
         if any(is_fault(outcome) for outcome in outcomes):
             self._breaker.fault(now)
         elif any(outcome.kind not in (_F.NOT_SENT, _F.IN_DOUBT) for outcome in outcomes):

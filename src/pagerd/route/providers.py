@@ -7,20 +7,30 @@ from typing import Any, Final
 
 import msgspec
 
-from pagerd.core.errors import Conflict, Fault, Invalid, Missing
+from pagerd.core.errors import Conflict, Fault, Invalid, Misconfigured, Missing, PagerError
 from pagerd.core.policy import Channel
+from pagerd.core.rates import read_rate
 from pagerd.core.requests import Asker, ProviderDraft
 from pagerd.core.views import ProviderKindView, ProviderView
+from pagerd.guard.revision import Revision
+from pagerd.ports.pace import Pace
 from pagerd.ports.provider import Provider, ProviderKind
-from pagerd.ports.store import ProviderRow, Store, Work
+from pagerd.ports.store import ProviderRow, Store
 from pagerd.ports.time import Chance, Clock
 from pagerd.route.carrier import Carrier
+from pagerd.route.pacing import Pacing
+from pagerd.route.records import Records
 from pagerd.seal.hierarchy import Seal
 
 _COLUMN: Final = "credential"
-_MOST_NAMES: Final = 255
-"""A vector names a provider by one byte, and never forgets."""
 _NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+class Sharing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the providers of several processes have in common: changes are noticed, and rates are kept in sum."""
+
+    revision: Revision
+    pace: Pace | None = None
 
 
 class Providers:
@@ -35,29 +45,43 @@ class Providers:
         kinds: Mapping[str, ProviderKind],
         *,
         loopback_only: bool,
+        sharing: Sharing | None = None,
     ) -> None:
-        """``loopback_only`` refuses providers that would leave this machine: what ``pagerd dev`` wants."""
-        self._store = store
+        """``loopback_only`` refuses providers that would leave this machine: what ``pagerd dev`` wants.
+
+        ``sharing`` is what they have in common with other processes.
+        """
         self._seal = seal
         self._clock = clock
         self._chance = chance
         self._kinds = kinds
         self._loopback_only = loopback_only
+        sharing = sharing or Sharing(revision=Revision(store, clock, chance))
+        sharing.revision.follow(self._refresh)
+        self._pace = sharing.pace
+        self._records = Records(store, sharing.revision)
+        self._workspace = 0
+        self._rows: dict[str, ProviderRow] = {}
         self._carriers: dict[str, Carrier] = {}
         self._views: dict[str, ProviderView] = {}
+        self._held_back: dict[str, str] = {}
         self._from_file: set[str] = set()
         self._retired: list[Provider] = []
 
     async def load(self, workspace: int, from_file: Mapping[str, ProviderDraft]) -> None:
         """Open the providers of the configuration file and of the store; the file's win."""
+        self._workspace = workspace
         for name, draft in from_file.items():
-            number = await self._number(workspace, name)
+            number = await self._records.number(workspace, name)
             credential = draft.credential if isinstance(draft.credential, str) else None
             self._open(name, draft, credential, number, managed_by="file")
             self._from_file.add(name)
-        for row in await self._store.read(lambda work: work.providers.all(workspace)):
-            if row.name not in self._from_file:
-                self._open_row(row)
+        await self._refresh()
+
+    @property
+    def held_back(self) -> dict[str, str]:
+        """Stored providers that are not used because they would leave this machine, each with words."""
+        return dict(self._held_back)
 
     def kinds(self) -> list[ProviderKindView]:
         """Return the kinds that can be made, each with the JSON Schema of its settings."""
@@ -85,11 +109,11 @@ class Providers:
                 code="name_invalid",
             )
         workspace = asker.workspace
-        old = await self._store.read(lambda work: work.providers.get(workspace, name))
+        old = await self._records.get(workspace, name)
         credential = self._credential(draft, old)
-        number = await self._number(workspace, name)
-        self._open(name, draft, credential, number, managed_by="api")
-        self._carriers[name].paused = old.paused if old else None  # a change is no resume
+        number = await self._records.number(workspace, name)
+        opened = self._opened(name, draft, credential, number, managed_by="api")
+        opened[0].paused = old.paused if old else None  # a change is no resume
         now = self._clock.now()
         kept = None if credential is None else self._seal.workspace.seal(_COLUMN, name.encode(), credential.encode())
         row = ProviderRow(
@@ -106,7 +130,8 @@ class Providers:
             created_at=old.created_at if old else now,
             updated_at=now,
         )
-        await self._store.work(lambda work: work.providers.put(row))
+        await self._keep_row(row)
+        self._use(name, opened)  # not before it is kept: after an error all is as it was
         return self._shown(name)
 
     async def pause(self, asker: Asker, name: str, reason: str | None) -> ProviderView:
@@ -150,23 +175,60 @@ class Providers:
 
     async def _set_paused(self, asker: Asker, name: str, reason: str | None) -> ProviderView:
         carrier = self._carrier(name)
-        if name not in self._from_file:
-            row = await self._store.read(lambda work: work.providers.get(asker.workspace, name))
-            if row is not None:
-                changed = msgspec.structs.replace(row, paused=reason, updated_at=self._clock.now())
-                await self._store.work(lambda work: work.providers.put(changed))
+        if name in self._from_file:
+            await self._records.keep_pause(asker.workspace, name, reason)
+        elif (row := await self._records.get(asker.workspace, name)) is not None:
+            await self._keep_row(msgspec.structs.replace(row, paused=reason, updated_at=self._clock.now()))
         carrier.paused = reason
         return self._shown(name)
 
-    async def _number(self, workspace: int, name: str) -> int:
-        def change(work: Work) -> int:
-            number = work.providers.number(workspace, name)
-            if number > _MOST_NAMES:
-                words = f"{_MOST_NAMES} names of providers were used: take one of them"
-                raise Conflict(words, code="too_many_providers")
-            return number
+    async def _keep_row(self, row: ProviderRow) -> None:
+        self._rows[row.name] = row  # whatever becomes of it, the next refresh compares with what is kept
+        await self._records.keep(row)
 
-        return await self._store.work(change)
+    async def _refresh(self) -> None:
+        """Follow what other processes changed: open what is new or different, pause and resume."""
+        rows, pauses = await self._records.all(self._workspace, sorted(self._from_file))
+        for name, reason in pauses.items():
+            self._carriers[name].paused = reason
+        broken: list[PagerError] = []
+        for row in rows:
+            try:
+                if row.name not in self._from_file:
+                    self._follow(row)
+            except PagerError as error:  # the others must not suffer
+                broken.append(error)
+        if broken:
+            raise broken[0]
+
+    def _follow(self, row: ProviderRow) -> None:
+        known = self._rows.get(row.name)
+        if known is None or _without_pause(known) != _without_pause(row):
+            self._open_or_hold_back(row)
+        if row.name in self._carriers:
+            self._carriers[row.name].paused = row.paused
+        self._rows[row.name] = row
+
+    def _open_or_hold_back(self, row: ProviderRow) -> None:
+        """Open a provider; one that would leave a machine which nothing may leave is only shown, disabled."""
+        try:
+            self._open_row(row)
+        except Invalid as error:
+            if error.code != "not_loopback":
+                raise
+            self._held_back[row.name] = error.detail
+            if row.name in self._carriers:
+                self._retired.append(self._carriers.pop(row.name).provider)
+            self._views[row.name] = ProviderView(
+                name=row.name,
+                kind=row.kind,
+                channel=row.channel.value,
+                settings=msgspec.json.decode(row.settings),
+                credential=None,
+                enabled=False,
+                paused=error.detail,
+                managed_by="api",
+            )
 
     def _open_row(self, row: ProviderRow) -> None:
         credential = None
@@ -174,9 +236,18 @@ class Providers:
             credential = self._seal.workspace.open(_COLUMN, row.name.encode(), row.credential).decode()
         draft = ProviderDraft(kind=row.kind, settings=msgspec.json.decode(row.settings), enabled=row.enabled)
         self._open(row.name, draft, credential, row.number, managed_by="api")
-        self._carriers[row.name].paused = row.paused
 
     def _open(self, name: str, draft: ProviderDraft, credential: str | None, number: int, *, managed_by: str) -> None:
+        self._use(name, self._opened(name, draft, credential, number, managed_by=managed_by))
+
+    def _use(self, name: str, opened: tuple[Carrier, ProviderView]) -> None:
+        self._retired += [self._carriers[name].provider] if name in self._carriers else []
+        self._carriers[name], self._views[name] = opened
+        self._held_back.pop(name, None)
+
+    def _opened(
+        self, name: str, draft: ProviderDraft, credential: str | None, number: int, *, managed_by: str
+    ) -> tuple[Carrier, ProviderView]:
         kind = self._kinds.get(draft.kind)
         if kind is None:
             known = ", ".join(sorted(self._kinds))
@@ -186,10 +257,10 @@ class Providers:
         settings = self._settings(kind, draft.settings, name)
         provider = kind.open(name, settings, credential)
         sender = draft.sender or getattr(settings, "sender", None)
-        carrier = Carrier(provider, number, sender, self._clock)
-        self._retired += [self._carriers[name].provider] if name in self._carriers else []
-        self._carriers[name] = carrier
-        self._views[name] = ProviderView(
+        region = getattr(settings, "default_region", None)
+        pacing = self._pacing(name, number, settings, credential)
+        carrier = Carrier(provider, number, sender, self._clock, region=region, pacing=pacing)
+        return carrier, ProviderView(
             name=name,
             kind=kind.name,
             channel=kind.channel.value,
@@ -217,6 +288,16 @@ class Providers:
             )
         return settings
 
+    def _pacing(self, name: str, number: int, settings: Any, credential: str | None) -> Pacing | None:
+        """Return the rate that the settings ask for, one bucket for each provider and credential."""
+        written = getattr(settings, "rate", None)
+        if written is None:
+            return None
+        if self._pace is None:
+            raise Misconfigured(f"provider {name} has a rate, and this process has nothing that keeps to it")
+        key = f"{number}:{'' if credential is None else self._fingerprint(credential)}"
+        return Pacing(self._pace, key, read_rate(written), self._clock)
+
     def _credential(self, draft: ProviderDraft, old: ProviderRow | None) -> str | None:
         if not isinstance(draft.credential, msgspec.UnsetType):
             return draft.credential
@@ -234,10 +315,19 @@ class Providers:
 
     def _carrier(self, name: str) -> Carrier:
         carrier = self._carriers.get(name)
+        if name in self._held_back:
+            raise Conflict(self._held_back[name], code="not_loopback")
         if carrier is None:
             raise Missing(f"there is no provider {name!r}")
         return carrier
 
     def _shown(self, name: str) -> ProviderView:
+        if name in self._held_back:
+            return self._views[name]
         carrier = self._carrier(name)
         return msgspec.structs.replace(self._views[name], paused=carrier.paused, health=carrier.health())
+
+
+def _without_pause(row: ProviderRow) -> ProviderRow:
+    """Return what of a row needs the provider to be opened again when it changes."""
+    return msgspec.structs.replace(row, paused=None, updated_at=0.0)

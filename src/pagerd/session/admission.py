@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from pagerd.audience.inline import read_inline, read_one
+from pagerd.audience.problems import Faults
 from pagerd.audience.rows import Checked
 from pagerd.core import ids
-from pagerd.core.errors import Invalid, Unavailable
+from pagerd.core.errors import Conflict, Invalid, Unavailable
 from pagerd.core.outcomes import Reason, ReasonClass
 from pagerd.core.requests import Answer, Asker, MessageRequest, Retry, SessionRequest
 from pagerd.core.states import RecipientState
@@ -62,23 +63,17 @@ class Admission:
 
     async def admit(self, asker: Asker, request: SessionRequest, retry: Retry | None) -> Answer:
         """Return 202 and the session once it is durable; the same request again gets the same answer."""
-        if retry is None:
-            return await self._session(asker, request, None)
-        with self._d.answers.running(asker, retry):
-            return await self._d.answers.earlier(asker, retry) or await self._session(asker, request, retry)
+        return await self._once(asker, retry, lambda: self._session(asker, request, retry))
 
     async def admit_message(self, asker: Asker, request: MessageRequest, retry: Retry | None) -> Answer:
         """Return 202 and the recipient once the message is durable; the same request again gets the same answer."""
-        if retry is None:
-            return await self._message(asker, request, None)
-        with self._d.answers.running(asker, retry):
-            return await self._d.answers.earlier(asker, retry) or await self._message(asker, request, retry)
+        return await self._once(asker, retry, lambda: self._message(asker, request, retry))
 
     async def check(self, asker: Asker, request: SessionRequest) -> CheckView:
         """Return what a request would do, and everything that is wrong with its audience; store and send nothing."""
         plan = await self._d.planner.session(asker.workspace, request, self._d.clock.now())
         recipients = request.recipients or []
-        people, faults = read_inline(recipients, plan.coercer, plan.spec.channel, plan.spec.on_invalid)
+        people, faults = _people(plan, recipients)
         valid = [person for person in people if person.recipient.flaw is None]
         seen = {person.normalised for person in valid}
         return CheckView(
@@ -90,6 +85,21 @@ class Admission:
             rendered=[_rendered(plan, person) for person in valid[:_RENDERED]],
         )
 
+    async def _once(self, asker: Asker, retry: Retry | None, admit: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return the answer that this request got before, from whichever process, or else admit it."""
+        if retry is None:
+            return await admit()
+        answers = self._d.answers
+        with answers.running(asker, retry):
+            if (earlier := await answers.earlier(asker, retry)) is not None:
+                return earlier
+            try:
+                return await admit()
+            except Conflict:  # another process was quicker, and nothing of ours was kept
+                if (earlier := await answers.earlier(asker, retry)) is None:
+                    raise
+                return earlier
+
     async def _session(self, asker: Asker, request: SessionRequest, retry: Retry | None) -> Answer:
         d = self._d
         d.refuse_when_full()
@@ -98,7 +108,7 @@ class Admission:
         if request.recipients is None:
             key = await d.seal.new_session_key()
             return await self._commit(asker, plan, key, d.chance.new_id(), None, retry)
-        people, faults = read_inline(request.recipients, plan.coercer, plan.spec.channel, plan.spec.on_invalid)
+        people, faults = _people(plan, request.recipients)
         if faults.count and not plan.spec.on_invalid == "skip":
             raise faults.refusal()
         if not people:
@@ -161,7 +171,7 @@ class Admission:
         d.refuse_when_full()
         plan = await d.planner.message(asker.workspace, request, d.clock.now())
         raw = {"to": request.to, "data": request.data}
-        person = read_one(raw, plan.coercer, plan.spec.channel)
+        person = read_one(raw, plan.coercer, plan.spec.channel, region=plan.spec.region)
         key = await d.seal.hourly_key()
         session = d.chance.new_id()
         cut = await self._cut(plan, key, session, [person])
@@ -199,14 +209,18 @@ class Admission:
         )
 
 
+def _people(plan: Plan, recipients: list[Any]) -> tuple[list[Checked], Faults]:
+    spec = plan.spec
+    return read_inline(recipients, plan.coercer, spec.channel, spec.on_invalid, region=spec.region)
+
+
 def _rendered(plan: Plan, person: Checked) -> dict[str, Any]:
     recipient = person.recipient
     variant = plan.pinned.compiled.variant(plan.spec.channel, recipient.locale or plan.spec.locale)
     if variant is None:
         return {"line": recipient.line, "to": recipient.to}
     try:
-        parts = variant.render(plan.pinned.compiled.complete(plan.spec.data, recipient.data))
+        words = variant.words(plan.pinned.compiled.complete(plan.spec.data, recipient.data))
     except RenderFailed as error:
         return {"line": recipient.line, "to": recipient.to, "error": error.detail}
-    words = {"subject": parts.subject, "text": parts.text}
     return {"line": recipient.line, "to": recipient.to, "from": plan.spec.sender, **words}

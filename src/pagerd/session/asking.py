@@ -11,6 +11,8 @@ from pagerd.audience.variables import Coercer
 from pagerd.core.errors import Fault, Invalid
 from pagerd.core.policy import Channel, OnDoubt, OnInvalid, Priority, SessionSpec
 from pagerd.core.requests import MessageRequest, SessionRequest
+from pagerd.render.senders import check_sms_sender
+from pagerd.route.carrier import Carrier
 from pagerd.route.providers import Providers
 from pagerd.templates.library import Templates
 from pagerd.templates.views import Pinned
@@ -63,13 +65,14 @@ class Planner:
     ) -> Plan:
         faults: list[Fault] = []
         channel = _channel(pinned, request.channel, faults)
-        sender = self._sender(pinned, request, channel, faults)
-        if channel and sender:
-            faults += _unusable_headers(pinned, channel, sender, request.reply_to)
+        carrier = self._carrier(channel, faults)
+        sender = None if channel is None or carrier is None else _sender(pinned, request, channel, carrier, faults)
+        if channel and sender is not None:
+            faults += _unusable_headers(pinned, channel, sender, request)
         coercer = Coercer(pinned.compiled.variables, request.data)
         shared = _shared(pinned, request.data, faults)
         expires_at = _expiry(request, now, send_at, faults)
-        if faults or channel is None or sender is None:
+        if faults or channel is None or sender is None or carrier is None:
             raise Invalid(faults=faults)
         spec = SessionSpec(
             template=pinned.name,
@@ -78,10 +81,11 @@ class Planner:
             sender=sender,
             batch_size=batch_size,
             data=shared,
-            reply_to=request.reply_to or pinned.compiled.draft.reply_to,
+            reply_to=(request.reply_to or pinned.compiled.draft.reply_to) if channel is Channel.EMAIL else None,
             on_invalid=on_invalid,
             on_doubt=OnDoubt(request.on_doubt),
             locale=request.locale,
+            region=carrier.region,
             reference=request.reference,
             metadata=request.metadata,
         )
@@ -89,13 +93,7 @@ class Planner:
             spec=spec, pinned=pinned, coercer=coercer, priority=priority, send_at=send_at, expires_at=expires_at
         )
 
-    def _sender(
-        self,
-        pinned: Pinned,
-        request: SessionRequest | MessageRequest,
-        channel: Channel | None,
-        faults: list[Fault],
-    ) -> str | None:
+    def _carrier(self, channel: Channel | None, faults: list[Fault]) -> Carrier | None:
         if channel is None:
             return None
         carrier = self._providers.choose(channel)
@@ -104,12 +102,26 @@ class Planner:
                 f"no provider carries {channel}: set one up ([providers.NAME] in pagerd.toml, or PUT /v1/providers)"
             )
             faults.append(Fault(code="provider_missing", detail=detail, pointer="/channel"))
-            return None
-        sender = request.sender or pinned.compiled.draft.sender or carrier.sender
-        if sender is None:
-            detail = "nobody is named as the sender: give `from` here, in the template, or with the provider"
-            faults.append(Fault(code="sender_missing", detail=detail, pointer="/from"))
-        return sender
+        return carrier
+
+
+def _sender(
+    pinned: Pinned,
+    request: SessionRequest | MessageRequest,
+    channel: Channel,
+    carrier: Carrier,
+    faults: list[Fault],
+) -> str | None:
+    """Return who stands as the sender: empty where the channel has none, ``None`` where nobody is named."""
+    if channel is Channel.KAFKA:
+        return ""
+    ours = pinned.compiled.draft.sender if channel is Channel.EMAIL else None  # a template's is a mail address
+    sender = request.sender or ours or carrier.sender
+    if sender is None:
+        where = "here, in the template, or" if channel is Channel.EMAIL else "here or"
+        detail = f"nobody is named as the sender: give `from` {where} with the provider"
+        faults.append(Fault(code="sender_missing", detail=detail, pointer="/from"))
+    return sender
 
 
 def _channel(pinned: Pinned, asked: Channel | None, faults: list[Fault]) -> Channel | None:
@@ -128,8 +140,35 @@ def _channel(pinned: Pinned, asked: Channel | None, faults: list[Fault]) -> Chan
     return None
 
 
-def _unusable_headers(pinned: Pinned, channel: Channel, sender: str, reply_to: str | None) -> Sequence[Fault]:
-    variant = pinned.compiled.variant(channel)
+def _unusable_headers(
+    pinned: Pinned, channel: Channel, sender: str, request: SessionRequest | MessageRequest
+) -> Sequence[Fault]:
+    """Return what is wrong with sender and reply address, or with their being there."""
+    if channel is Channel.EMAIL:
+        return _unusable_mailboxes(pinned, sender, request.reply_to)
+    given = (
+        [("reply_to", request.reply_to)]
+        if channel is Channel.SMS
+        else [
+            ("from", request.sender),
+            ("reply_to", request.reply_to),
+        ]
+    )
+    faults = [
+        Fault(code="not_for_channel", detail=f"{channel} has no {field}", pointer=f"/{field}")
+        for field, value in given
+        if value is not None
+    ]
+    if channel is Channel.SMS:
+        try:
+            check_sms_sender(sender)
+        except Invalid as error:
+            faults.append(Fault(code=error.code, detail=error.detail, pointer="/from"))
+    return faults
+
+
+def _unusable_mailboxes(pinned: Pinned, sender: str, reply_to: str | None) -> Sequence[Fault]:
+    variant = pinned.compiled.variant(Channel.EMAIL)
     try:
         if variant is not None:
             variant.skeleton(sender, reply_to or pinned.compiled.draft.reply_to)

@@ -14,7 +14,7 @@ from pagerd.core import balance, cells
 from pagerd.core.balance import batch_verdict, verdict
 from pagerd.core.batches import BatchKey
 from pagerd.core.cells import POSSIBLE_DUPLICATE, Cell
-from pagerd.core.resolution import moves
+from pagerd.core.resolution import ended, moves
 from pagerd.core.states import FINISHED_BATCH, BatchState, RecipientState
 from pagerd.ports.store import BatchRow, ExceptionRow, SessionRow, Work
 
@@ -23,13 +23,13 @@ _R = RecipientState
 
 
 class Chore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing to do: ``unpark`` after a resume, ``close`` after a cancel or expiry, ``redrive``.
+    """One thing to do: ``unpark`` after a resume, ``close`` after a cancel or expiry, ``redrive``; ``clear`` an upload.
 
     ``reason`` is the number that closed people carry; ``held`` the one of doubts that nobody resolves any more;
     ``states`` and ``reasons`` (numbers) say whom a redrive takes; ``after`` is the last batch that it has done.
     """
 
-    do: Literal["unpark", "close", "redrive"]
+    do: Literal["unpark", "close", "clear", "redrive"]
     reason: int = 0
     held: int = 0
     states: list[int] = []
@@ -58,9 +58,11 @@ def step(work: Work, number: int, now: float) -> bool:
         return False
     first, rest = todo[0], todo[1:]
     if first.do == "unpark":
-        more, waits = bool(work.batches.parked(number, _AT_ONCE, now)), False
+        more, waits = _unpark_some(work, number, now), False
     elif first.do == "close":
         more, waits = _close_some(work, row, first)
+    elif first.do == "clear":
+        more, waits = _clear_some(work, row), False
     else:
         done = _redrive_some(work, row, first, now)
         more, waits = done is not None, False
@@ -82,28 +84,34 @@ def _finish_if_over(work: Work, row: SessionRow, now: float) -> None:
     work.sessions.save(row)
 
 
+def _unpark_some(work: Work, number: int, now: float) -> bool:
+    """Let some parked batches be claimed at once, and some whose records nobody would claim meanwhile."""
+    return bool(work.batches.parked(number, _AT_ONCE, now) or work.batches.republished(number, _AT_ONCE))
+
+
 def _close_some(work: Work, row: SessionRow, chore: Chore) -> tuple[bool, bool]:
-    """End some waiting batches; return (there may be more, some are still under way)."""
+    """End some waiting or published batches; return (there may be more, some are still under way)."""
     waiting = work.batches.in_state(row.number, [BatchState.WAITING], 0, _AT_ONCE)
+    waiting = waiting or work.batches.published(row.number, _AT_ONCE)
     for old in waiting:
-        new = [_closed(row, cell, chore) for cell in cells.unpack(old.vec)]
         closed_as = row.closed_as or _R.CANCELLED
-        ended = BatchState.EXPIRED if closed_as is _R.EXPIRED else BatchState.CANCELLED
+        new = [ended(cell, closed_as, chore.reason, chore.held) for cell in cells.unpack(old.vec)]
+        state = BatchState.EXPIRED if closed_as is _R.EXPIRED else BatchState.CANCELLED
         if not any(cell.state is closed_as for cell in new):
-            ended = batch_verdict(cells.pack(new))
-        apply(work, row, old, new, ended, None)
+            state = batch_verdict(cells.pack(new))
+        apply(work, row, old, new, state, None)
     if waiting:
         return True, False
     under_way = work.batches.in_state(row.number, [BatchState.CLAIMED, BatchState.DISPATCHING], 0, 1)
     return False, bool(under_way)
 
 
-def _closed(row: SessionRow, cell: Cell, chore: Chore) -> Cell:
-    if cell.state in (_R.PENDING, _R.DEFERRED):
-        return cell._replace(state=row.closed_as or _R.CANCELLED, code=chore.reason, not_before=0)
-    if cell.state in (_R.SENDING, _R.IN_DOUBT):  # it may have been told: that stays unknown, and is never hidden
-        return cell._replace(state=_R.UNKNOWN, code=chore.held, not_before=0)
-    return cell
+def _clear_some(work: Work, row: SessionRow) -> bool:
+    """Delete some of what was uploaded to a session that never started; return whether there may be more."""
+    if work.parts.clear(row.number, _AT_ONCE) or work.batches.unseed(row.number, _AT_ONCE):
+        return True
+    work.addresses.drop_segments(row.workspace, row.number)
+    return False
 
 
 def _redrive_some(work: Work, row: SessionRow, chore: Chore, now: float) -> int | None:

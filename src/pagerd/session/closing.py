@@ -22,6 +22,7 @@ REASONS: Final = {
     RecipientState.CANCELLED: Reason(ReasonClass.CANCELLED, "cancelled"),
     RecipientState.EXPIRED: Reason(ReasonClass.EXPIRED, "expired"),
 }
+_STAGING: Final = SessionState.STAGING
 _STATES: Final = {
     RecipientState.CANCELLED: SessionState.CANCELLED,
     RecipientState.EXPIRED: SessionState.EXPIRED,
@@ -29,8 +30,12 @@ _STATES: Final = {
 
 
 def close(work: Work, row: SessionRow, person: RecipientState, reason: int, held: int, now: float) -> SessionRow:
-    """Close a session within a transaction; return its row. ``person`` is what its remaining people become."""
+    """Close a session within a transaction; return its row. ``person`` is what its remaining people become.
+
+    Of one that never started nobody was admitted: what was uploaded is deleted.
+    """
     state = moved(row.state, _STATES[person])
+    chore = Chore(do="close", reason=reason, held=held) if row.state is not _STAGING else Chore(do="clear")
     if row.closed_as is not None:  # closed before, and redriven without its fresh range: that is counted already
         row = reopen(work, row, work.reasons.number(REASONS[row.closed_as]))
     closed = msgspec.structs.replace(
@@ -38,7 +43,7 @@ def close(work: Work, row: SessionRow, person: RecipientState, reason: int, held
         state=state,
         stop_no=row.next_no - 1,
         closed_as=person,
-        chores=added(row.chores, Chore(do="close", reason=reason, held=held)),
+        chores=added(row.chores, chore),
         finished_at=now,
         pause_reason=None,
         paused_from=None,

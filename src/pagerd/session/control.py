@@ -158,6 +158,9 @@ def resumed(row: SessionRow, now: float) -> SessionRow:
 def _redrivable(row: SessionRow) -> None:
     if row.state not in FINISHED_SESSION:
         raise WrongState("only a finished session is redriven", current=row.state.value)
+    if row.last_no == 0:
+        words = "nobody was ever admitted to it: it ended before its upload was started; make a new session"
+        raise WrongState(words, current=row.state.value, code="never_started")
     if row.settled_key:
         raise Gone("its key is shredded: nobody's address can be read any more", code="key_shredded")
     if row.chores is not None:

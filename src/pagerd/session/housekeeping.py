@@ -12,9 +12,10 @@ import msgspec
 from pagerd.core.resolution import HELD
 from pagerd.core.states import FINISHED_SESSION, RecipientState, SessionState
 from pagerd.ledger.reasons import ReasonBook
-from pagerd.ports.store import SessionRow, Store, Work
+from pagerd.ports.store import IdempotencyRow, SessionRow, Store, Work
 from pagerd.ports.time import Clock
 from pagerd.ports.watch import Watch
+from pagerd.seal.blob import key_id_of
 from pagerd.seal.hierarchy import Seal
 from pagerd.session.chores import step
 from pagerd.session.closing import REASONS, close
@@ -27,6 +28,8 @@ STAGING_DAYS: Final = 7
 _ORPHAN_AGE: Final = 6 * 3600.0
 """Well over the hour in which messages share a key, and over any admission."""
 _KEYS_AT_ONCE: Final = 500
+_ANSWERS_AT_ONCE: Final = 500
+_FIRST_ANSWER: Final = (0, False, b"")
 
 
 class Housekeeper:
@@ -45,6 +48,7 @@ class Housekeeper:
         self._task: asyncio.Task[None] | None = None
         self._hint = asyncio.Event()
         self._reaped = b""
+        self._answers_seen = _FIRST_ANSWER
 
     def start(self) -> None:
         """Begin."""
@@ -97,6 +101,7 @@ class Housekeeper:
             await self._expire(row, now)
         for row in await self._store.read(lambda work: work.sessions.shreddable(now - self._key_days * _DAY, 200)):
             await self._shred(row)
+        await self._forget_answers()
         await self._reap_orphans(now)
 
     async def _chores(self, number: int) -> None:
@@ -120,6 +125,16 @@ class Housekeeper:
         if await self._store.work(partial(_given_up, row.number)):
             await self._seal.shred(row.key_id)
 
+    async def _forget_answers(self) -> None:
+        """Delete answers that nobody can read any more: some at a time, round and round."""
+        after = self._answers_seen
+        rows = await self._store.read(lambda work: work.idempotency.lasting(after, _ANSWERS_AT_ONCE))
+        full = len(rows) == _ANSWERS_AT_ONCE
+        self._answers_seen = (rows[-1].workspace, rows[-1].live, rows[-1].key) if full else _FIRST_ANSWER
+        for row in rows:
+            if not await self._store.read(partial(_is_known, key_id_of(row.answer))):
+                await self._store.work(partial(_forget, row))
+
     async def _reap_orphans(self, now: float) -> None:
         """Shred keys that were made for a session which was then never admitted."""
         keys = await self._seal.keys_older_than(now - _ORPHAN_AGE, self._reaped, _KEYS_AT_ONCE)
@@ -142,6 +157,11 @@ def _given_up(number: int, work: Work) -> bool:
         return False  # redriven meanwhile
     work.sessions.save(msgspec.structs.replace(row, settled_key=True))
     return not work.sessions.key_in_use(row.key_id)
+
+
+def _forget(row: IdempotencyRow, work: Work) -> None:
+    if not work.sessions.key_in_use(key_id_of(row.answer)):
+        work.idempotency.drop(row)
 
 
 def _is_known(key: bytes, work: Work) -> bool:

@@ -126,7 +126,11 @@ class Starter:
                 work.sessions.count_reason(row.number, state, reason, n)
 
         self._d.failpoint("K0")
-        await self._d.store.work(change)
+        try:
+            await self._d.store.work(change)
+        except WrongState:  # cancelled meanwhile, and cleared: nothing may be left behind
+            await self._undo_an_earlier_start(row)
+            raise
         self._d.failpoint("K1")
 
 

@@ -74,6 +74,7 @@ class Uploads:
             Coercer(compiled.variables, spec.data),
             spec.channel,
             spec.on_invalid,
+            region=spec.region,
             delimiter=delimiter,
         )
         intake = Intake(self._d, row, key, spec, reader, self._new_block(), line_offset)

@@ -1,14 +1,18 @@
-"""Compiled versions, kept: a version never changes, so it is compiled once."""
+"""Versions, kept: a published version never changes, so each process compiles it once, and one reads it for all."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
+from pagerd.ports.cache import Cache
+from pagerd.ports.store import VersionRow
 from pagerd.render.compiled import CompiledTemplate
 
 Key = tuple[int, str, int]
 """Workspace, name, version."""
+_TTL: Final = 3_600.0
 
 
 class CompiledCache:
@@ -33,3 +37,27 @@ class CompiledCache:
             if len(self._kept) > self._size:
                 self._kept.popitem(last=False)
         return compiled
+
+
+class VersionShelf:
+    """Published versions on a shelf that processes share: sealed, and bound to their place, as in the store."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    async def get(self, key: Key) -> VersionRow | None:
+        """Return a version; ``None`` where it has to be read. It may be forged: then it does not open."""
+        body = await self._cache.get(_name(key))
+        if body is None:
+            return None
+        workspace, name, version = key
+        return VersionRow(workspace=workspace, name=name, version=version, body=body, published_at=0.0)
+
+    async def put(self, row: VersionRow) -> None:
+        """Keep a version that was read from the store."""
+        await self._cache.set(_name((row.workspace, row.name, row.version)), row.body, _TTL)
+
+
+def _name(key: Key) -> str:
+    workspace, name, version = key
+    return f"version:{workspace}:{version}:{name}"

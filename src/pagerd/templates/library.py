@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from pagerd.core.errors import Conflict, Missing
+from pagerd.core.errors import Conflict, Missing, SealBroken
 from pagerd.core.policy import Channel
 from pagerd.core.templates import TemplateDraft
+from pagerd.ports.cache import Cache
 from pagerd.ports.store import Store, TemplateRow, VersionRow, Work
 from pagerd.ports.time import Chance, Clock
 from pagerd.render.compile import compile_template
 from pagerd.render.compiled import CompiledTemplate
-from pagerd.render.preview import RECIPIENT, Preview, preview
-from pagerd.templates.cache import CompiledCache
+from pagerd.render.preview import Preview, preview
+from pagerd.templates.cache import CompiledCache, Key, VersionShelf
 from pagerd.templates.names import check_name, read_reference, unknown, unknown_reference, unpinnable
 from pagerd.templates.sealed import Sealer, Sleeper, canonical
 from pagerd.templates.views import Pinned, TemplateView, VersionView, template_view, version_view
@@ -26,12 +28,23 @@ _CACHED: Final = 256
 class Templates:
     """Templates and their versions, over the store. Every verb takes the workspace first."""
 
-    def __init__(self, store: Store, sealer: Sealer, clock: Clock, chance: Chance, *, cached: int = _CACHED) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        clock: Clock,
+        chance: Chance,
+        *,
+        cached: int = _CACHED,
+        shared: Cache | None = None,
+    ) -> None:
+        """Keep ``cached`` compiled versions here, and published ones, sealed, in ``shared`` for all processes."""
         self._store = store
         self._sleeper = Sleeper(sealer)
         self._clock = clock
         self._chance = chance
         self._cache = CompiledCache(cached)
+        self._shelf = VersionShelf(shared) if shared is not None else None
 
     async def save(
         self, workspace: int, name: str, draft: TemplateDraft, *, expected: int | None = None
@@ -142,10 +155,21 @@ class Templates:
         kept = self._cache.get(key)
         if kept is not None:
             return kept
-        row = await self._store.read(lambda work: work.templates.version(workspace, name, version))
+        draft = await self._version(key)
+        return self._cache.keep(key, lambda: compile_template(draft))
+
+    async def _version(self, key: Key) -> TemplateDraft:
+        """Return what was published as a version, from the shelf or the store."""
+        if self._shelf is not None and (row := await self._shelf.get(key)) is not None:
+            with contextlib.suppress(SealBroken):  # then the store has the truth
+                return self._sleeper.version(row)
+        row = await self._store.read(lambda work: work.templates.version(*key))
         if row is None:
+            _, name, version = key
             raise Missing(f"{name!r} has no version {version}", code="version_unknown")
-        return self._cache.keep(key, lambda: compile_template(self._sleeper.version(row)))
+        if self._shelf is not None:
+            await self._shelf.put(row)
+        return self._sleeper.version(row)
 
     async def preview(
         self,
@@ -162,7 +186,7 @@ class Templates:
             compiled = compile_template((await self.get(workspace, name)).draft)
         else:
             compiled = await self.compiled(workspace, name, version)
-        return preview(compiled, data, channel=channel, locale=locale, to=RECIPIENT, date=self._clock.now())
+        return preview(compiled, data, channel=channel, locale=locale, date=self._clock.now())
 
 
 def _row(work: Work, workspace: int, name: str) -> TemplateRow:

@@ -1,4 +1,7 @@
-"""``/v1/captured``: the captured mails for tools, such as a test that waits for a login code. Development only."""
+"""``/v1/captured``: the captured mails and short messages for tools: a test that waits for a login code.
+
+Development only.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
 from pagerd.core.errors import Fault, Invalid, Missing
+from pagerd.core.policy import Channel
 from pagerd.ports.mailbox import Attachment, Captured, Mailbox, Summary
 from pagerd.web.gates import Gate
 
@@ -18,9 +22,13 @@ MOST: Final = 500
 
 
 class CapturedMail(msgspec.Struct, kw_only=True):
-    """A captured mail in a list: the envelope's ``sender`` and ``to``, the headers' ``from`` and ``subject``."""
+    """A captured mail in a list: the envelope's ``sender`` and ``to``, the headers' ``from`` and ``subject``.
+
+    ``channel`` tells an SMS, whose ``subject`` is the beginning of its text.
+    """
 
     id: str
+    channel: Channel
     received_at: datetime
     sender: str
     to: tuple[str, ...]
@@ -38,13 +46,18 @@ class Header(msgspec.Struct, kw_only=True):
 
 
 class CapturedMailInFull(CapturedMail, kw_only=True):
-    """A captured mail with all that could be read of it; bytes of ``source`` that are not UTF-8 are replaced."""
+    """A captured mail with all that could be read of it; bytes of ``source`` that are not UTF-8 are replaced.
+
+    An SMS has the ``encoding`` that it travels in and its number of ``segments``.
+    """
 
     headers: list[Header]
     text: str | None
     html: str | None
     attachments: tuple[Attachment, ...]
     problems: tuple[str, ...]
+    encoding: str | None
+    segments: int | None
     source: str
 
 
@@ -91,6 +104,8 @@ def _in_full(captured: Captured) -> CapturedMailInFull:
         html=captured.html,
         attachments=captured.attachments,
         problems=captured.problems,
+        encoding=captured.encoding,
+        segments=captured.segments,
         source=captured.source.decode("utf-8", "replace"),
     )
 

@@ -4,7 +4,7 @@
 
     GET  /inbox              the list, with search; refreshes itself when mail arrives
     GET  /inbox/events       server-sent events: how many there are, at most two a second
-    GET  /inbox/{id}         one mail: HTML, text, headers, source
+    GET  /inbox/{id}         one mail: HTML, text, headers, source; or one SMS: number, text, segments
     GET  /inbox/{id}/html    its HTML alone, for a frame in which it can do nothing
     GET  /inbox/{id}/source  its bytes, to be saved as a file
     POST /inbox/clear        forget them all (same origin only)
@@ -26,6 +26,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage
 
 from pagerd.core.errors import Missing
+from pagerd.core.policy import Channel
 from pagerd.ports.mailbox import Captured, Mailbox
 from pagerd.web import answers, captured
 from pagerd.web.gates import LOOPBACK, named, same_origin
@@ -46,11 +47,13 @@ _OURS: Final[dict[str, Any]] = {"public": True}
 View = Literal["html", "text", "headers", "source"]
 
 
-def routes(mailbox: Mailbox, *, hosts: Collection[str] = LOOPBACK, smtp: str = "") -> list[HTTPRouteHandler]:
+def routes(
+    mailbox: Mailbox, *, hosts: Collection[str] = LOOPBACK, smtp: str = "", sms: str = ""
+) -> list[HTTPRouteHandler]:
     """Return the routes of the inbox over ``mailbox``.
 
-    ``hosts`` are the names under which a browser may ask for them; ``smtp`` (``HOST:PORT``) is where the capture
-    server listens, for an empty page to tell.
+    ``hosts`` are the names under which a browser may ask for them; ``smtp`` and ``sms`` (``HOST:PORT``) are where
+    the capture servers listen, for an empty page to tell.
     """
     gate = named(hosts)
 
@@ -63,7 +66,7 @@ def routes(mailbox: Mailbox, *, hosts: Collection[str] = LOOPBACK, smtp: str = "
         except Missing:
             return _gone()
         older = mails[PAGE - 1].id if len(mails) > PAGE else None
-        facts = {"mails": mails[:PAGE], "older": older, "q": q, "before": before, "smtp": smtp}
+        facts = {"mails": mails[:PAGE], "older": older, "q": q, "before": before, "smtp": smtp, "sms": sms}
         return answers.page("inbox", {**facts, "count": mailbox.count, "revision": revision})
 
     @get("/inbox/events", opt=_OURS, guards=[gate], include_in_schema=False)
@@ -87,7 +90,11 @@ def routes(mailbox: Mailbox, *, hosts: Collection[str] = LOOPBACK, smtp: str = "
     async def inbox_source(id: FromPath[str]) -> Response[bytes] | Response[str]:
         """Return a mail's bytes as they came."""
         mail = await mailbox.get(id)
-        return _gone() if mail is None else answers.download(mail.source, f"{mail.summary.id}.eml", "message/rfc822")
+        if mail is None:
+            return _gone()
+        if mail.summary.channel is Channel.SMS:
+            return answers.download(mail.source, f"{mail.summary.id}.txt", "text/plain")
+        return answers.download(mail.source, f"{mail.summary.id}.eml", "message/rfc822")
 
     @post("/inbox/clear", opt=_OURS, guards=[gate, same_origin], include_in_schema=False)
     async def inbox_clear() -> Redirect:
@@ -122,6 +129,8 @@ async def events(
 
 
 def _mail(mail: Captured, view: View | None) -> Response[str]:
+    if mail.summary.channel is Channel.SMS:
+        return answers.page("sms", {"sms": mail, "summary": mail.summary})
     if view is None:
         view = "html" if mail.html is not None else "text" if mail.text is not None else "source"
     facts = {

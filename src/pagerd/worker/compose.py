@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
 
 import msgspec
 
 from pagerd.core.errors import Invalid
 from pagerd.core.messages import Message
 from pagerd.core.outcomes import FailureClass, Outcome, ReasonClass
-from pagerd.core.policy import SessionSpec
+from pagerd.core.policy import Channel, SessionSpec
 from pagerd.core.recipients import Recipient
-from pagerd.render.compiled import CompiledTemplate, CompiledVariant
+from pagerd.render.compiled import CompiledTemplate
 from pagerd.render.errors import RenderFailed
 from pagerd.render.variables import Completion
 
-_CONTENT = frozenset({"fuel_exhausted", "output_too_large", "template_error", "header_too_long"})
+_CONTENT: Final = frozenset(
+    {"fuel_exhausted", "output_too_large", "template_error", "header_too_long", "json_malformed", "body_missing"}
+)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -55,6 +58,8 @@ class Composer:
         self._template = template
         self._spec = spec
         self._completion: Completion = template.completion(spec.data)
+        makers = {Channel.EMAIL: self._mail, Channel.SMS: self._text, Channel.KAFKA: self._record}
+        self._one: Callable[[Person, float], Message] = makers.get(spec.channel, self._unwritten)
 
     def compose(self, people: Sequence[Person], now: float) -> Composed:
         """Return messages and refusals, each person in one of them."""
@@ -70,14 +75,16 @@ class Composer:
                 refusals.append(Refusal(person.place, ReasonClass.INVALID, error.code, error.detail))
         return Composed(messages, refusals)
 
-    def _one(self, person: Person, now: float) -> Message:
+    def _mail(self, person: Person, now: float) -> Message:
         recipient = person.recipient
         if recipient.flaw is not None:
             raise Invalid(recipient.flaw.detail, code=recipient.flaw.code)
-        variant = self._variant(recipient)
+        variant = self._template.variant(Channel.EMAIL, recipient.locale or self._spec.locale)
+        if variant is None:
+            self._unwritten(person, now)
         parts = variant.render(self._completion.complete(recipient.data))
         skeleton = variant.skeleton(self._spec.sender, self._spec.reply_to)
-        key = f"{person.key}@{skeleton.address.rpartition('@')[2]}"
+        key = f"{person.key}@{skeleton.domain}"
         to = recipient.address
         return Message(
             place=person.place,
@@ -88,8 +95,36 @@ class Composer:
             international=skeleton.needs_utf8(to),
         )
 
-    def _variant(self, recipient: Recipient) -> CompiledVariant:
-        variant = self._template.variant(self._spec.channel, recipient.locale or self._spec.locale)
+    def _text(self, person: Person, now: float) -> Message:
+        recipient = person.recipient
+        if recipient.flaw is not None:
+            raise Invalid(recipient.flaw.detail, code=recipient.flaw.code)
+        variant = self._template.variant(Channel.SMS, recipient.locale or self._spec.locale)
         if variant is None:
-            raise Invalid(f"the template has no variant for {self._spec.channel}", code="variant_missing")
-        return variant
+            self._unwritten(person, now)
+        text = variant.render(self._completion.complete(recipient.data))
+        return Message(
+            place=person.place, to=recipient.address, sender=self._spec.sender, key=person.key, body=text.encode()
+        )
+
+    def _record(self, person: Person, now: float) -> Message:
+        recipient = person.recipient
+        if recipient.flaw is not None:
+            raise Invalid(recipient.flaw.detail, code=recipient.flaw.code)
+        variant = self._template.variant(Channel.KAFKA, recipient.locale or self._spec.locale)
+        if variant is None:
+            self._unwritten(person, now)
+        record = variant.render(self._completion.complete(recipient.data))
+        return Message(
+            place=person.place,
+            to=recipient.address,
+            sender="",
+            key=person.key,
+            body=record.value.encode(),
+            partition_key=record.key,
+            headers=record.headers,
+        )
+
+    def _unwritten(self, person: Person, now: float) -> NoReturn:
+        del person, now
+        raise Invalid(f"the template has no variant for {self._spec.channel}", code="variant_missing")

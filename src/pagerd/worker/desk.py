@@ -10,9 +10,12 @@ from pagerd.core.batches import Claim
 from pagerd.core.policy import Priority
 from pagerd.core.resolution import LOSSES_TOGETHER
 from pagerd.ports.ledger import Want
+from pagerd.worker.intake import Intake
 from pagerd.worker.lane import Lane, Tools
 
 _LONGEST_SLEEP: Final = 30.0
+_LOOK_FOR_LOST: Final = 5.0
+_LOOK_BEHIND: Final = 1.0
 _TROUBLE_WAIT: Final = 1.0
 _BUSY_SLEEP: Final = 1.0
 _LAST_ANSWERS: Final = 0.5
@@ -20,15 +23,17 @@ _LAST_WORDS: Final = 5.0
 
 
 class Desk:
-    """Keeps ``lanes`` busy; ``reserve`` of them take urgent work only."""
+    """Keeps ``lanes`` busy; ``reserve`` of them take urgent work only. ``intake`` is there where a queue carries it."""
 
-    def __init__(self, tools: Tools, worker: bytes, lanes: int, reserve: int) -> None:
+    def __init__(self, tools: Tools, worker: bytes, lanes: int, reserve: int, intake: Intake | None = None) -> None:
         self._t = tools
+        self._intake = intake
         self._worker = worker
         self._lanes = lanes
         self._reserve = min(reserve, lanes - 1)
         self._busy: set[asyncio.Task[None]] = set()
         self._alone = False
+        self._look_at = 0.0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -38,15 +43,21 @@ class Desk:
         Cancelled, it cuts that wait short: the lanes write down what is known, and what is not known is in doubt.
         """
         listener = asyncio.create_task(self._listen())
+        if self._intake is not None:
+            self._intake.start(self.wake)
         try:
             while not self._t.stopping.is_set():
                 await self._round()
+            if self._intake is not None:
+                await self._intake.stop()
             if self._busy:
                 await asyncio.wait(self._busy)
         finally:
             listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listener
+            if self._intake is not None:
+                await self._intake.stop()
             await self._let_go()
 
     async def _let_go(self) -> None:
@@ -64,7 +75,7 @@ class Desk:
     async def _listen(self) -> None:
         while True:
             await self._t.ledger.changed()
-            self._t.failpoint("K2")
+            self._point("K2")
             self._wake.set()
 
     async def _round(self) -> None:
@@ -74,9 +85,9 @@ class Desk:
             await self._until_idle()
             return
         self._wake.clear()
-        self._t.failpoint("K3")
+        self._point("K3")
         try:
-            self._t.failpoint("K4")
+            self._point("K4")
             claims = await self._claim(wants)
             self._t.failpoint("K5")
             if claims:
@@ -94,7 +105,14 @@ class Desk:
     async def _claim(self, wants: list[Want]) -> list[Claim]:
         if not self._t.lease_is_safe():  # after a long stop of the machine all would come back unsent, at once
             await self._t.ledger.renew(self._worker)
+        if self._intake is not None:
+            return await self._intake.claim(wants)
         return await self._t.ledger.claim(self._worker, wants)
+
+    def _point(self, name: str) -> None:
+        """Pass a failpoint that is the relay's and the intake's where a queue carries the work."""
+        if self._intake is None:
+            self._t.failpoint(name)
 
     async def _settled(self) -> None:
         """Let lanes that are about to come free do so, that one claim serves them all."""
@@ -108,10 +126,19 @@ class Desk:
         if idle <= 0:
             return []
         wants = [] if self._alone else [Want(priority=Priority.BULK, batches=1, alone=True)]
-        wants.append(Want(priority=Priority.URGENT, batches=idle))
+        before = self._left_before()
+        wants.append(Want(priority=Priority.URGENT, batches=idle, published_before=before))
         if idle > self._reserve:
-            wants.append(Want(priority=Priority.BULK, batches=idle - self._reserve))
+            wants.append(Want(priority=Priority.BULK, batches=idle - self._reserve, published_before=before))
         return wants
+
+    def _left_before(self) -> float:
+        """Return, now and then, the time before which a queue that was there once may have been given something."""
+        now = self._t.clock.monotonic()
+        if now < self._look_at:
+            return 0.0
+        self._look_at = now + _LOOK_BEHIND
+        return self._t.clock.now()
 
     def _start(self, claim: Claim) -> None:
         task = asyncio.create_task(Lane(self._t, claim).run())
@@ -123,6 +150,8 @@ class Desk:
             self._busy.discard(ended)
             if alone:
                 self._alone = False
+            if self._intake is not None and not ended.cancelled() and ended.exception() is None:
+                self._intake.ended(claim)
             self._idle.set()
             self._wake.set()
 
@@ -138,7 +167,8 @@ class Desk:
         due = await self._t.ledger.next_due()
         wait = _LONGEST_SLEEP if due is None else due - self._t.clock.now()
         if wait > 0:
-            await self._sleep(min(wait, _LONGEST_SLEEP))
+            longest = _LONGEST_SLEEP if self._intake is None else _LOOK_FOR_LOST
+            await self._sleep(min(wait, longest))
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

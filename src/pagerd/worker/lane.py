@@ -21,7 +21,7 @@ from pagerd.core.batches import Claim
 from pagerd.core.errors import Gone, PagerError, SealBroken, Unavailable
 from pagerd.core.messages import Message
 from pagerd.core.outcomes import FailureClass, Outcome, Reason, ReasonClass
-from pagerd.core.resolution import HELD, LOSSES_IN_ALL, LOSSES_TOGETHER, POISON, died, died_as
+from pagerd.core.resolution import HELD, LOSSES_IN_ALL, LOSSES_TOGETHER, POISON, died, died_as, ended
 from pagerd.core.states import BatchState, RecipientState
 from pagerd.ledger import records
 from pagerd.ledger.book import BatchPage
@@ -39,6 +39,8 @@ from pagerd.worker.verdicts import Terms, judged
 
 _R = RecipientState
 _UNWRITABLE_WAIT: Final = 0.5
+_GIVE_BACK_WAIT: Final = 5.0
+_UNUSABLE: Final = Reason(ReasonClass.EXPIRED, "provider_unavailable")
 _FENCE_MARGIN: Final = 5.0
 
 
@@ -95,7 +97,7 @@ class Lane:
                 no=self._claim.key.no,
                 token=self._claim.token,
                 state=self._state,
-                people=len(self._page.cells),
+                people=len(self._page.vec) // cells.SIZE,
                 kinds=self._kinds,
                 provider=self._provider,
                 seconds=self._t.clock.monotonic() - began,
@@ -123,7 +125,7 @@ class Lane:
         else:
             await self._send(brief, prepared)
 
-    def _all(self) -> list[int]:
+    def _all(self) -> tuple[int, ...]:
         return self._page.places(_R.PENDING)
 
     async def _send(self, brief: Brief, prepared: Prepared) -> None:
@@ -131,13 +133,18 @@ class Lane:
             await self._mark(prepared.verdicts)
         carrier = self._t.providers.choose(brief.spec.channel)
         if carrier is None:
-            await self._put_off(5.0)
+            await self._held_up(brief, 5.0)
             return
         self._provider = carrier.provider.name
         messages = prepared.messages
-        window = 1 if brief.urgent else min(self._t.budget.largest, carrier.provider.limits.batch)
+        window = 1 if brief.urgent else min(self._t.budget.largest, carrier.window)
         for start in range(0, len(messages), window):
             wait = carrier.wait()
+            if wait > 0:
+                await self._held_up(brief, wait)
+                return
+            if carrier.pacing is not None:
+                wait = await carrier.pacing.turn(min(window, len(messages) - start), urgent=brief.urgent)
             if wait > 0 or self._t.stopping.is_set():
                 await self._put_off(wait)
                 return
@@ -158,18 +165,19 @@ class Lane:
             if not await self._intend(carrier, window):
                 return False
             t.failpoint("K7")
-            outcomes = await carrier.provider.send(window, t.fence)
+            outcomes = await carrier.provider.send(window, self._fence)
             t.failpoint("K9")
             carrier.observe(outcomes)
             return await self._record(brief, carrier, outcomes, last=last)
         finally:
             t.budget.give(len(window))
 
+    def _fence(self) -> bool:
+        """Tell whether the last byte of a message of this batch may still be written."""
+        return self._t.fence() and self._t.ledger.holds(self._claim.key, self._claim.token)
+
     async def _intend(self, carrier: Carrier, window: Sequence[Message]) -> bool:
-        for message in window:
-            cell = self._page.cells[message.place]
-            attempt = min(cell.attempt + 1, 255)
-            self._page.cells[message.place] = cell._replace(state=_R.SENDING, attempt=attempt, provider=carrier.number)
+        self._page.intend(tuple([message.place for message in window]), carrier.number)
         said = await self._flush(self._page.write(BatchState.DISPATCHING, needs_running=True))
         if said is Said.STOPPED:
             self._page.back()
@@ -177,26 +185,36 @@ class Lane:
         return said is Said.WRITTEN
 
     async def _record(self, brief: Brief, carrier: Carrier, outcomes: Sequence[Outcome], *, last: bool) -> bool:
-        terms = Terms(
-            now=self._t.clock.now(),
-            give_up_at=brief.give_up_at,
-            schedule=brief.schedule,
-            chance=self._t.chance,
-        )
-        for outcome in outcomes:
-            self._kinds[outcome.kind.value] += 1
-            cell, reason = judged(self._page.cells[outcome.place], outcome, terms)
-            if reason is not None:
-                cell = cell._replace(code=await self._number(reason))
-            self._page.cells[outcome.place] = cell
         attempt = self._sealed(brief, carrier.number, outcomes)
-        broken = any(o.kind in (FailureClass.IN_DOUBT, FailureClass.NOT_SENT) for o in outcomes)
+        broken = False
+        if {outcome.kind for outcome in outcomes} == {FailureClass.OK}:
+            self._page.accept(tuple([outcome.place for outcome in outcomes]))
+            self._kinds[FailureClass.OK] += len(outcomes)
+        else:
+            await self._judge(brief, outcomes)
+            broken = any(o.kind in (FailureClass.IN_DOUBT, FailureClass.NOT_SENT) for o in outcomes)
         if last or broken:
             await self._finish(attempt)
             return False
         written = await self._flush(self._page.write(BatchState.DISPATCHING, attempt=attempt)) is Said.WRITTEN
         self._t.failpoint("K10")
         return written
+
+    async def _judge(self, brief: Brief, outcomes: Sequence[Outcome]) -> None:
+        terms = Terms(
+            now=self._t.clock.now(),
+            give_up_at=brief.give_up_at,
+            schedule=brief.schedule,
+            chance=self._t.chance,
+        )
+        people = list(self._page.cells)
+        for outcome in outcomes:
+            self._kinds[outcome.kind] += 1
+            cell, reason = judged(people[outcome.place], outcome, terms)
+            if reason is not None:
+                cell = cell._replace(code=await self._number(reason))
+            people[outcome.place] = cell
+        self._page.cells = people
 
     def _sealed(self, brief: Brief, provider: int, outcomes: Sequence[Outcome]) -> bytes:
         claim = self._claim
@@ -232,7 +250,18 @@ class Lane:
         for verdict in verdicts:
             number = await self._number(Reason(verdict.kind, verdict.code))
             cell = self._page.cells[verdict.place]
-            self._page.cells[verdict.place] = cell._replace(state=_R.REJECTED, code=number, not_before=0)
+            self._page.put(verdict.place, cell._replace(state=_R.REJECTED, code=number, not_before=0))
+
+    async def _held_up(self, brief: Brief, wait: float) -> None:
+        """Put the batch off because its provider can't be used now; whose time is over by then expires untried."""
+        left = brief.give_up_at - self._t.clock.now()
+        if left > 0:
+            await self._put_off(min(wait, left))
+            return
+        reason, held = await self._number(_UNUSABLE), await self._number(HELD)
+        for place in self._page.places(_R.PENDING, _R.DEFERRED):
+            self._page.put(place, ended(self._page.cells[place], _R.EXPIRED, reason, held))
+        await self._finish()
 
     async def _put_off(self, wait: float) -> None:
         now = self._t.clock.now()
@@ -247,19 +276,27 @@ class Lane:
         await self._put_off(0.0)
 
     async def _lose(self) -> None:
-        """Give the batch back as a lost claim; too many of them, and it is dead."""
+        """Give the batch back as a lost claim, however often that takes: as long as it is ours nobody else has it."""
+        while True:
+            try:
+                return await self._give_back()
+            except PagerError as error:
+                self._t.watch.trouble("a lost batch can't be given back; it is tried again", error)
+            if self._t.stopping.is_set():  # its lease ends with this process
+                return None
+            await asyncio.sleep(_GIVE_BACK_WAIT)
+
+    async def _give_back(self) -> None:
+        """Write that the claim was lost; too often, and the batch is dead."""
         self._page.back()
         if self._claim.losses + 1 >= LOSSES_IN_ALL:
             held, poison = await self._number(HELD), await self._number(POISON)
-            left = cells.pack(self._page.cells)
-            self._page.cells = cells.unpack(died(left, held, poison).vec)
+            left = self._page.vec
+            self._page.vec = died(left, held, poison).vec
             write = self._page.write(died_as(left), lost=True)
         else:
             write = self._page.write(BatchState.WAITING, run_at=self._t.clock.now() + 1.0, lost=True)
-        try:
-            await self._flush(write)
-        except PagerError as error:
-            self._t.watch.trouble("a lost batch can't be given back; its lease will end", error)
+        await self._flush(write)
 
     async def _number(self, reason: Reason) -> int:
         """Return a reason's number, however long the store can't give a new one: what was said is not forgotten."""

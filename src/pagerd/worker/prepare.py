@@ -58,11 +58,8 @@ class Preparer:
 
     def _people(self, brief: Brief, claim: Claim, places: Sequence[int]) -> list[Person]:
         recipients = payloads.opened(brief.key, brief.row.id, claim.payload_at, claim.payload)
-        return [Person(idx, self._key(brief, claim.key.no, idx), recipients[idx]) for idx in places]
-
-    def _key(self, brief: Brief, no: int, idx: int) -> str:
-        place = ids.Place(brief.row.id, no, idx)
-        return ids.recipient_id(place, self._index.tail(ids.place_bytes(place)))
+        keys = ids.recipient_ids(brief.row.id, claim.key.no, places, self._index.tail)
+        return [Person(idx, key, recipients[idx]) for idx, key in zip(places, keys, strict=True)]
 
     def _composer(self, brief: Brief, claim: Claim) -> Composer:
         at = (claim.key.session, claim.round)

@@ -12,6 +12,7 @@ import msgspec
 
 from pagerd.core.policy import Channel
 
+_SECOND: Final = 1.0
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 
@@ -31,5 +32,7 @@ SCHEDULES: Final[dict[Channel, Schedule]] = {
     Channel.EMAIL: Schedule(
         (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR, 4 * _HOUR), 72 * _HOUR
     ),
+    Channel.SMS: Schedule((30 * _SECOND, 2 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE, _HOUR), 4 * _HOUR),
+    Channel.KAFKA: Schedule((5 * _SECOND, 30 * _SECOND, _MINUTE, 5 * _MINUTE, 15 * _MINUTE), 24 * _HOUR),
 }
 SHORTEST_WAIT: Final = 1.0

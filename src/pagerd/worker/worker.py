@@ -8,6 +8,7 @@ from typing import Final
 
 from pagerd.core.errors import PagerError
 from pagerd.worker.desk import Desk
+from pagerd.worker.intake import Intake
 from pagerd.worker.lane import Tools
 
 _SWEEP_EVERY: Final = 5.0
@@ -16,9 +17,10 @@ _SWEEP_EVERY: Final = 5.0
 class Worker:
     """Runs the desk and the sweeper in this process."""
 
-    def __init__(self, tools: Tools, worker: bytes, *, lanes: int, reserve: int) -> None:
+    def __init__(self, tools: Tools, worker: bytes, *, lanes: int, reserve: int, intake: Intake | None = None) -> None:
+        """``intake`` brings what a queue carries; without one, work is claimed from the ledger."""
         self._t = tools
-        self._desk = Desk(tools, worker, lanes, reserve)
+        self._desk = Desk(tools, worker, lanes, reserve, intake)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

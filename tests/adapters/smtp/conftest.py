@@ -416,11 +416,11 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(str(chain), str(chain), str(key_file))
 
 
-def _needs(*programs: str) -> None:
-    """Skip where one of Postfix's programs is missing; fail where everything must be tried."""
+def _needs(*programs: str, package: str = "postfix") -> None:
+    """Skip where one of the programs is missing; fail where everything must be tried."""
     gone = [program for program in programs if not Path(program).exists()]
     if gone or os.geteuid() != 0:
-        reason = f"needs {' '.join(gone) or 'root'} (Debian's package postfix)"
+        reason = f"needs {' '.join(gone) or 'root'} (Debian's package {package})"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -495,6 +495,7 @@ class Postfix:
     folder: Path
     port: int
     tls_port: int
+    auth_port: int
 
     def kept(self) -> list[bytes]:
         return [file.read_bytes() for file in sorted((self.folder / "mail" / "box" / "new").glob("*"))]
@@ -518,6 +519,8 @@ mydestination =
 inet_interfaces = loopback-only
 mynetworks = 127.0.0.0/8
 message_size_limit = 200000
+cyrus_sasl_config_path = {folder}/etc/sasl
+smtpd_sasl_local_domain = peer.example
 smtpd_error_sleep_time = 0
 smtpd_client_connection_count_limit = 0
 smtpd_tls_security_level = may
@@ -542,6 +545,10 @@ _MASTER_CF = """
 127.0.0.1:{port} inet n - n - - smtpd
 127.0.0.1:{tls_port} inet n - n - - smtpd
     -o smtpd_tls_wrappermode=yes
+127.0.0.1:{auth_port} inet n - n - - smtpd
+    -o smtpd_sasl_auth_enable=yes
+    -o smtpd_tls_auth_only=yes
+    -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -559,6 +566,14 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+_SASL_CONF = """
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: {folder}/etc/sasldb2
+mech_list: {mechanisms}
+"""
+
+
 @pytest.fixture(scope="session")
 def postfix(certificates: Certificates) -> Iterator[Postfix]:
     """A Postfix of our own, with its configuration, queue and mailbox in a folder that goes away."""
@@ -570,10 +585,12 @@ def postfix(certificates: Certificates) -> Iterator[Postfix]:
         (folder / name).mkdir()
         if owner:
             shutil.chown(folder / name, owner)
-    made = Postfix(folder, _free_port(), _free_port())
+    (folder / "etc" / "sasl").mkdir()
+    made = Postfix(folder, _free_port(), _free_port(), _free_port())
     words = {"folder": folder, "key": certificates.key, "chain": certificates.chain}
     (folder / "etc" / "main.cf").write_text(_MAIN_CF.format(**words))
-    (folder / "etc" / "master.cf").write_text(_MASTER_CF.format(port=made.port, tls_port=made.tls_port))
+    ports = {"port": made.port, "tls_port": made.tls_port, "auth_port": made.auth_port}
+    (folder / "etc" / "master.cf").write_text(_MASTER_CF.format(**ports))
     subprocess.run(["/usr/sbin/postfix", "-c", folder / "etc", "check"], check=True, capture_output=True)
     process = subprocess.Popen([master, "-c", str(folder / "etc"), "-s"], start_new_session=True)
     try:
@@ -583,3 +600,18 @@ def postfix(certificates: Certificates) -> Iterator[Postfix]:
         process.terminate()
         process.wait()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["PLAIN", "LOGIN"])
+def guarded(request: pytest.FixtureRequest, postfix: Postfix) -> Postfix:
+    """The Postfix, which on its ``auth_port`` only takes mail of ada, whose password is ``secret``."""
+    program = "/usr/sbin/saslpasswd2"
+    _needs(program, package="sasl2-bin")
+    settings = _SASL_CONF.format(folder=postfix.folder, mechanisms=request.param)
+    (postfix.folder / "etc" / "sasl" / "smtpd.conf").write_text(settings)
+    database = postfix.folder / "etc" / "sasldb2"
+    command = [program, "-p", "-c", "-f", str(database), "-u", "peer.example", "ada"]
+    subprocess.run(command, input=b"secret", check=True, capture_output=True)
+    shutil.chown(database, "postfix")
+    subprocess.run(["/usr/sbin/postfix", "-c", postfix.folder / "etc", "reload"], check=True, capture_output=True)
+    return postfix

@@ -162,3 +162,16 @@ async def test_postfix_is_pinged(relay: Any) -> None:
 async def test_a_credential_for_a_postfix_without_auth(postfix: Any, provide: Any, letters: Any) -> None:
     outcomes = await provide(f"smtp://127.0.0.1:{postfix.port}", "ada:secret", verify=False).send(letters(1), ALWAYS)
     assert [(outcome.kind, outcome.code) for outcome in outcomes] == [("provider_config", "auth_missing")]
+
+
+async def test_postfix_takes_mail_of_whom_it_knows(guarded: Any, provide: Any, letters: Any, certificates: Any) -> None:
+    url = f"smtp+starttls://127.0.0.1:{guarded.auth_port}"
+    known = provide(url, "ada:secret", ca_file=certificates.ca_file)
+    assert await known.ping() is None
+    assert kinds(await known.send(letters(2, to="a@thrown.example"), ALWAYS)) == "ok ok"
+    wrong = await provide(url, "ada:guessed", ca_file=certificates.ca_file).send(letters(1), ALWAYS)
+    assert [(outcome.kind, outcome.code) for outcome in wrong] == [("provider_config", "535 5.7.8")]
+    assert "guessed" not in repr(wrong)
+    stranger = await provide(url, ca_file=certificates.ca_file).send(letters(1, to="a@thrown.example"), ALWAYS)
+    assert [outcome.told for outcome in stranger] == [False]
+    assert guarded.log().count("sasl_username=ada") >= 1

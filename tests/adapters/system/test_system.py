@@ -95,7 +95,12 @@ def test_the_failpoint_kills_at_the_pass_it_was_told() -> None:
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"1\n2\n3\n")
 
 
-def test_a_failpoint_elsewhere_does_nothing() -> None:
+def test_a_failpoint_elsewhere_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
     point = KillAt("K7")
     for name in ("K0", "K1", "K70", "k7"):
         point(name)
+    assert killed == []
+    point("K7")
+    assert killed == [(os.getpid(), signal.SIGKILL)]

@@ -97,4 +97,4 @@ async def test_the_inbox_is_there_in_development_only(house):
 async def test_options_says_what_is_allowed_without_a_key(client):
     answer = await client.options("/v1/sessions")
     assert answer.status_code == 204
-    assert answer.headers["allow"] == "GET, OPTIONS, POST"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"

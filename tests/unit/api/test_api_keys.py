@@ -56,3 +56,9 @@ async def test_a_revoked_key_opens_nothing(client, house):
 @pytest.mark.parametrize("wrong", ["key_x", "ses_00000000000000000000000000", "key_7zzzzzzzzzzzzzzzzzzzzzzzzw"])
 async def test_an_unknown_key_is_404(client, house, wrong):
     assert (await client.delete(f"/v1/api-keys/{wrong}", headers=house.all)).status_code == 404
+
+
+async def test_an_answer_with_a_secret_can_not_be_given_again(client, house):
+    answer = await client.post("/v1/api-keys", json={"name": "x"}, headers=house.all | {"Idempotency-Key": "once"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_not_possible")
+    assert house.keys.rows == {}

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -253,6 +255,33 @@ def test_templates_are_listed_published_and_previewed(desk, run, folder: Path) -
     run("templates", "preview", "news@1", "--data-file", "ada.json")
     assert desk.last("POST /v1/templates/news/preview").json == {"data": {"name": "Ada"}, "version": 1}
     assert run("templates", "preview", "news@x").exit_code == 2
+
+
+def test_one_is_sent_to_an_address_to_try_a_template(desk, run, folder: Path) -> None:
+    run("templates", "push", str(folder), "--yes")
+    assert run("templates", "test", "hello", "me@example.com").exit_code == 1, "a draft is not sent"
+    assert desk.count("POST /v1/messages") == 0
+    run("templates", "publish", "hello", "bye")
+    tried = run("templates", "test", "news", "me@example.com", "--data", "name=Ada", "--locale", "en", "--wait", "0")
+    assert tried.exit_code == 5, "nobody worked on it"
+    assert "news@1 to me@example.com" in tried.stdout
+    assert "pagerctl why me@example.com" in tried.stdout
+    asked = desk.last("POST /v1/messages").json
+    assert (asked["to"], asked["template"], asked["locale"]) == ("me@example.com", "news@1", "en")
+    assert asked["data"]["name"] == "Ada"
+
+    def work() -> None:
+        deadline = time.monotonic() + 10
+        while "ses_0002" not in desk.sessions and time.monotonic() < deadline:
+            with desk.changed:
+                desk.changed.wait(0.01)
+        desk.settle("ses_0002")
+
+    worker = Thread(target=work)
+    worker.start()
+    assert run("templates", "test", "news", "me@example.com", "--wait", "10").exit_code == 0
+    worker.join()
+    assert run("templates", "test", "news@7", "me@example.com").exit_code == 2
 
 
 def test_providers_are_set_up_tried_and_paused(desk, run) -> None:

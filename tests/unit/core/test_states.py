@@ -48,8 +48,8 @@ cancelled: waiting
 expired: waiting
 """
 RECIPIENT = """
-pending: sending suppressed duplicate rejected expired cancelled failed deferred
-deferred: pending sending expired cancelled rejected failed suppressed
+pending: sending suppressed duplicate rejected expired cancelled failed deferred unknown
+deferred: pending sending expired cancelled rejected failed suppressed unknown
 sending: accepted failed deferred in_doubt pending expired unknown
 in_doubt: accepted pending unknown
 accepted:

@@ -13,7 +13,7 @@ from pagerd.adapters.memory.time import HandClock
 from pagerd.core import cells
 from pagerd.core.batches import BatchKey, Claim
 from pagerd.core.cells import Cell
-from pagerd.core.errors import SealBroken
+from pagerd.core.errors import SealBroken, WrongState
 from pagerd.core.outcomes import FailureClass, Outcome, Reason, ReasonClass
 from pagerd.core.policy import Channel, SessionSpec
 from pagerd.core.recipients import Recipient
@@ -154,15 +154,15 @@ def test_a_page_s_write_is_what_changed_since_the_last_one() -> None:
         state=BatchState.CLAIMED,
     )  # fmt: skip
     page = BatchPage(claim)
-    page.cells[0] = Cell(state=RecipientState.SENDING, attempt=1)
+    page.put(0, Cell(state=RecipientState.SENDING, attempt=1))
     first = page.write(BatchState.DISPATCHING, needs_running=True)
     page.back()
-    assert page.cells == [Cell()] * 3
-    page.cells[0] = Cell(state=RecipientState.SENDING, attempt=1)
+    assert page.cells == (Cell(),) * 3
+    page.put(0, Cell(state=RecipientState.SENDING, attempt=1))
     assert page.write(BatchState.DISPATCHING, needs_running=True) == first
     page.written(first)
-    page.cells[0] = Cell(state=RecipientState.FAILED, attempt=1, code=9)
-    page.cells[1] = Cell(state=RecipientState.DEFERRED, attempt=1, code=8, not_before=77)
+    page.put(0, Cell(state=RecipientState.FAILED, attempt=1, code=9))
+    page.put(1, Cell(state=RecipientState.DEFERRED, attempt=1, code=8, not_before=77))
     second = page.write(BatchState.WAITING, attempt=b"x", run_at=77.0)
     assert (second.window, page.window, page.due(), page.settled) == (0, 0, 77, False)
     assert [(e.idx, e.state, e.reason) for e in second.enter] == [
@@ -171,9 +171,29 @@ def test_a_page_s_write_is_what_changed_since_the_last_one() -> None:
     ]
     page.written(second)
     assert page.window == 1
-    assert page.places(RecipientState.PENDING, RecipientState.FAILED) == [0, 2]
+    assert page.places(RecipientState.PENDING, RecipientState.FAILED) == (0, 2)
     third = page.write(BatchState.WAITING)
     assert (third.enter, third.leave, third.reasons, set(third.counts)) == ((), (), (), {0})
+
+
+def test_a_page_moves_whole_windows() -> None:
+    claim = Claim(
+        key=BatchKey(1, 2), token=3, vec=cells.fresh(3), payload=b"", payload_at=b"", losses=0, round=1,
+        state=BatchState.CLAIMED,
+    )  # fmt: skip
+    page = BatchPage(claim)
+    page.put(1, Cell(flags=cells.POSSIBLE_DUPLICATE, attempt=255))
+    page.intend((0, 1), 7)
+    assert page.cells == (
+        Cell(RecipientState.SENDING, 0, 1, 7),
+        Cell(RecipientState.SENDING, cells.POSSIBLE_DUPLICATE, 255, 7),
+        Cell(),
+    )
+    page.accept((1,))
+    assert page.cells[1] == Cell(RecipientState.ACCEPTED, cells.POSSIBLE_DUPLICATE, 255, 7)
+    assert (page.settled, page.places(RecipientState.SENDING)) == (False, (0,))
+    with pytest.raises(WrongState):
+        page.accept((2,))
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,8 @@ def test_a_person_s_pause_holds_without_end_and_a_fault_is_shown(carrier: Carrie
     carrier.paused = "quota"
     clock.advance(1e6)
     assert carrier.wait() > 0
-    carrier.observe([outcome(F.PROVIDER_CONFIG, "535 5.7.8")])
-    assert carrier.health()["last_fault"] == "535 5.7.8"
+    carrier.observe([outcome(F.PROVIDER_CONFIG, "535 5.7.8", text="535 5.7.8 no such user ada@example.com")])
+    assert carrier.health()["last_fault"] == "535 5.7.8", "the peer's words may name people"
     carrier.paused = None
     assert carrier.wait() == 0.0
     carrier.observe([outcome(F.OK)])

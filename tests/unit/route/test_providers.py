@@ -195,3 +195,45 @@ async def test_the_kinds_come_with_the_schema_of_their_settings(river: Any) -> N
     kinds = river.providers.kinds()
     assert [kind.kind for kind in kinds] == ["memory"]
     assert "from" in str(kinds[0].settings_schema)
+
+
+async def test_what_could_not_be_stored_is_not_used(river: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await put(river, settings={"note": "old"})
+    old, inner = river.providers._carriers["second"], river.providers._records.keep
+
+    async def failing(row: Any) -> None:
+        raise Unavailable("the disk is full", code="disk_full")
+
+    monkeypatch.setattr(river.providers._records, "keep", failing)
+    with pytest.raises(Unavailable):
+        await put(river, settings={"note": "new"})
+    with pytest.raises(Unavailable):
+        await put(river, "third")
+    assert river.providers._carriers["second"] is old
+    assert (await river.providers.get(ASKER, "second")).settings == {"note": "old"}
+    with pytest.raises(Missing):
+        await river.providers.get(ASKER, "third")
+    monkeypatch.setattr(river.providers._records, "keep", inner)
+    assert (await put(river, settings={"note": "new"})).settings == {"note": "new"}
+
+
+async def test_a_stored_provider_that_would_leave_the_machine_is_disabled_and_the_others_serve(river: Any) -> None:
+    river.providers._loopback_only = False
+    await put(river, "abroad", settings={"abroad": True})
+    await put(river, "local")
+    start = again(river)
+    await start.load(1, {})
+    assert list(start.held_back) == ["abroad"]
+    view = await start.get(ASKER, "abroad")
+    assert not view.enabled
+    assert "--really-send" in (view.paused or "")
+    assert [v.name for v in await start.all(ASKER)] == ["abroad", "local"]
+    carrier = start.choose(Channel.EMAIL)
+    assert carrier is not None
+    assert carrier.provider is river.opened[-1]
+    assert list(await start.ping()) == ["local"], "nobody even connects to it"
+    with pytest.raises(Conflict):
+        await start.test(ASKER, "abroad")
+    await start.put(ASKER, "abroad", ProviderDraft(kind="memory"))
+    assert start.held_back == {}
+    assert (await start.get(ASKER, "abroad")).enabled

@@ -12,6 +12,8 @@ from pagerd.core.errors import Conflict, Gone, Invalid, Unavailable
 from pagerd.core.policy import OnInvalid
 from pagerd.core.requests import Asker, ProviderDraft, Retry, SessionRequest
 from pagerd.core.views import SessionView
+from pagerd.session.admission import Admission
+from pagerd.session.answers import Answers
 
 ASKER = Asker(workspace=1, key=b"k" * 16, sees_addresses=True)
 NOW = 1_800_000_000.0
@@ -266,6 +268,18 @@ async def test_of_two_at_once_one_is_told_to_wait(both: Any) -> None:
     refusals = [error for error in said if isinstance(error, Conflict)]
     assert [error.code for error in refusals] == ["idempotency_in_progress"] * 4
     assert refusals[0].retry_after == 1
+    assert await rows(both) == 1
+
+
+async def test_of_two_processes_at_once_both_give_the_answer_of_the_quicker(both: Any) -> None:
+    await both.publish()
+    desk = both.admission._d
+    other = Admission(msgspec.structs.replace(desk, answers=Answers(desk.store, desk.seal, desk.clock)))
+    retry = Retry(key="k", body=b"one")
+    request = SessionRequest(template="hello", recipients=[{"to": "a@example.com", "data": {"name": "A"}}])
+    said = await asyncio.gather(*(one.admit(ASKER, request, retry) for one in (both.admission, other)))
+    assert said[0].body == said[1].body
+    assert [answer.replayed for answer in said].count(True) == 1
     assert await rows(both) == 1
 
 

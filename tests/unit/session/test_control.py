@@ -12,8 +12,8 @@ from pagerd.core.batches import BatchKey
 from pagerd.core.errors import Conflict, Gone, Invalid, Missing, WrongState
 from pagerd.core.outcomes import FailureClass
 from pagerd.core.policy import OnDoubt, OnInvalid
-from pagerd.core.requests import Asker, Redrive
-from pagerd.session import chores
+from pagerd.core.requests import Asker, Redrive, Retry
+from pagerd.session import chores, housekeeping
 from pagerd.session.restored import REASON, pause_everything
 
 ASKER = Asker(workspace=1, key=b"k" * 16, sees_addresses=True)
@@ -180,6 +180,38 @@ async def test_a_closed_session_tells_nobody_more_and_counts_at_once(
     people = await both.people(moment.session, state=word)
     assert len(people) == view.outcomes[word]
     assert {p.reason.reason_class for p in people if p.reason} == {word}
+
+
+@pytest.mark.parametrize("how", ["cancel", "expire"])
+@pytest.mark.parametrize("again", ["claimed", "deferred"])
+async def test_who_waits_flagged_for_the_resend_ends_unknown_and_not_as_if_never_told(
+    both: Any, how: str, again: str
+) -> None:
+    await both.publish()
+    session = await both.admit(2, ttl=300)
+    both.provider.say("p0@example.com", LOST_ANSWER, LATER)
+    (claim,) = await both.claim()
+    await both.lane(claim)
+    (claim,) = await both.claim()
+    if again == "deferred":
+        await both.lane(claim)
+    assert [p.possible_duplicate for p in await both.people(session)] == [True, False]
+    assert (await both.states(session))[0] == ("pending" if again == "claimed" else "deferred")
+    if how == "cancel":
+        await both.control.cancel(ASKER, session)
+    else:
+        both.clock.advance(301)
+        await both.chores()
+    if again == "claimed":
+        await both.lane(claim)
+    await both.chores()
+    await both.audit()
+    view = await both.view(session)
+    assert (view.outcomes["unknown"], view.outcomes["accepted"], view.possible_duplicates) == (1, 1, 1)
+    first = (await both.people(session))[0]
+    assert first.possible_duplicate
+    assert (first.reason.reason_class, first.reason.code) == ("unknown", "held_in_doubt")
+    assert view.batches["failed"] == 1
 
 
 @pytest.mark.parametrize("name", MOMENTS)
@@ -474,6 +506,25 @@ async def test_keys_are_shredded_so_many_days_after_the_end(both: Any) -> None:
     row = await both.store.read(lambda w: w.sessions.by_number(1))
     assert row.settled_key
     assert await both.keystore.get(row.key_id) is None
+
+
+async def test_an_answer_goes_with_the_key_that_sealed_it(both: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "_ANSWERS_AT_ONCE", 2)
+    await both.publish()
+    retries = [Retry(key=f"order-{n}", body=b"{}") for n in range(5)]
+    for retry in retries[:4]:
+        await both.admit(1, retry=retry)
+    await both.work()
+    both.clock.advance(20 * 86_400)
+    await both.admit(1, retry=retries[4])
+    both.clock.advance(11 * 86_400)
+    for _ in range(4):
+        await both.housekeeper.seldom()
+    left = await both.store.read(lambda w: w.idempotency.lasting((0, False, b""), 10))
+    assert len(left) == 1, "only the one whose session can still be asked about"
+    answers = both.desk.answers
+    assert (await answers.earlier(ASKER, retries[4])).status == 202
+    assert await answers.earlier(ASKER, retries[0]) is None
 
 
 async def test_a_key_that_messages_share_stays_until_the_last_of_them(both: Any) -> None:

@@ -12,7 +12,8 @@ import pytest
 from pagerd.audience import duplicates
 from pagerd.core.errors import Conflict, Gone, Invalid, Missing, Unavailable, WrongState
 from pagerd.core.policy import OnInvalid
-from pagerd.core.requests import Asker
+from pagerd.core.requests import Asker, Redrive
+from pagerd.session import chores
 
 ASKER = Asker(workspace=1, key=b"k" * 16, sees_addresses=True)
 
@@ -377,6 +378,75 @@ async def test_an_upload_nobody_starts_is_reaped_after_seven_days(both: Any, riv
     assert (await both.view(session)).state == "expired"
     with pytest.raises(WrongState):
         await both.put(session, 2, rivers.csv_of(2))
+
+
+async def nothing_is_left(river: Any) -> None:
+    """Assert that no row of an upload is there any more."""
+
+    def look(work: Any) -> list[Any]:
+        found = [work.parts.all(1), list(work.parts.orphan_blocks(1)), work.batches.page(1, 0, 10)]
+        hash8 = river.seal.index.of("p0@example.com")
+        return [*found, work.addresses.find(1, hash8[:8], None, 10)]
+
+    assert await river.store.read(look) == [[], [], [], []]
+
+
+@pytest.mark.parametrize("how", ["cancel", "reap"])
+async def test_an_upload_that_never_starts_leaves_nothing_behind(
+    both: Any, rivers: Any, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chores, "_AT_ONCE", 2)
+    await both.publish()
+    session = await both.admit(None, batch_size=1)
+    await both.put(session, 1, rivers.csv_of(5))
+    await both.put(session, 1, rivers.csv_of(5))  # the first one's rows are orphans now
+    both.points.kill("K0")
+    with pytest.raises(rivers.Killed):
+        await start(both, session, 1, 5)
+    if how == "cancel":
+        await both.control.cancel(ASKER, session)
+    else:
+        both.clock.advance(7 * 86_400 + 1)
+        await both.housekeeper.seldom()
+    await both.chores()
+    await nothing_is_left(both)
+    view = await both.view(session)
+    assert (view.state, view.total) == ("cancelled" if how == "cancel" else "expired", 0)
+    await both.audit()
+
+
+async def test_a_cancelled_upload_is_not_redriven_to_a_success_with_nobody(both: Any, rivers: Any) -> None:
+    await both.publish()
+    session = await both.admit(None)
+    await both.put(session, 1, rivers.csv_of(2))
+    await both.control.cancel(ASKER, session)
+    for _ in range(2):
+        with pytest.raises(WrongState) as refused:
+            await both.control.redrive(ASKER, session, Redrive())
+        assert (refused.value.code, refused.value.current) == ("never_started", "cancelled")
+        await both.chores()
+    assert (await both.view(session)).state == "cancelled"
+
+
+async def test_a_start_that_a_cancel_overtakes_leaves_nothing_behind(both: Any, rivers: Any) -> None:
+    await both.publish()
+    session = await both.admit(None)
+    await both.put(session, 1, rivers.csv_of(2))
+    hash8 = both.seal.index.of("p0@example.com")[:8]
+    segment = (hash8[0], hash8 + (1).to_bytes(4, "big") + bytes(4))
+    starter = both.uploads._starter
+    visible = starter._make_visible
+
+    async def overtaken(*given: Any) -> None:
+        await both.control.cancel(ASKER, session)
+        await both.chores()
+        await both.store.work(lambda w: w.addresses.add_segments(1, 1, [segment]))  # one that was on its way
+        await visible(*given)
+
+    starter._make_visible = overtaken
+    with pytest.raises(WrongState):
+        await start(both, session, 1, 2)
+    await nothing_is_left(both)
 
 
 async def test_nobody_else_puts_parts_and_a_message_takes_none(river: Any, rivers: Any) -> None:

@@ -31,6 +31,7 @@ async def test_one_recipient_s_mails(client: AsyncTestClient, mailbox: Mailbox):
         "items": [
             {
                 "id": name,
+                "channel": "email",
                 "received_at": "2023-11-14T22:13:20Z",
                 "sender": "bounce@shop.example",
                 "to": ["Ada@Example.com"],

@@ -81,7 +81,7 @@ async def test_the_list_is_newest_first_in_pages(client: AsyncTestClient, mailbo
         put(mailbox, letter(f"mail {n:03}"))
     page = await look(client, "/inbox")
     assert re.findall(r"mail (\d+)", page.text) == [f"{n:03}" for n in range(119, 69, -1)]
-    assert "120 mails" in page.text
+    assert "120 messages" in page.text
     older = [a["href"] for a in page.all("a") if "before=" in (a["href"] or "")]
     page = await look(client, older[0] or "")
     assert re.findall(r"mail (\d+)", page.text) == [f"{n:03}" for n in range(69, 19, -1)]

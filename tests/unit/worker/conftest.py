@@ -24,6 +24,7 @@ class Between:
         self.writes: list[Write] = []
         self.claims = 0
         self.broken: list[BaseException] = []
+        self.errors: list[BaseException] = []
         self.lease: float | None = None
 
     async def claim(self, worker: bytes, wants: Any) -> Any:
@@ -39,6 +40,8 @@ class Between:
         return due
 
     async def flush(self, writes: Sequence[Write]) -> list[Said]:
+        if self.errors:
+            raise self.errors.pop()
         if self.fail:
             self.fail -= 1
             self.failed += 1
@@ -63,6 +66,7 @@ def between(both: Any) -> Between:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that can't be written is asked again after a breath, not after half a second."""
     monkeypatch.setattr(lane, "_UNWRITABLE_WAIT", 0.0)
+    monkeypatch.setattr(lane, "_GIVE_BACK_WAIT", 0.0)
 
 
 Running = Callable[..., Awaitable[Worker]]

@@ -12,10 +12,10 @@ import pytest
 from pagerd.adapters.memory.provider import LATER, LOST_ANSWER, LOST_MESSAGE, REFUSED, Answer
 from pagerd.core import cells
 from pagerd.core.batches import BatchKey
-from pagerd.core.errors import Unavailable
+from pagerd.core.errors import Broken, Unavailable
 from pagerd.core.outcomes import FailureClass
 from pagerd.core.policy import OnDoubt, OnInvalid, Priority
-from pagerd.core.requests import ProviderDraft
+from pagerd.core.requests import ProviderDraft, Redrive
 from pagerd.ports.ledger import Said, Want, Write
 
 
@@ -411,6 +411,33 @@ async def test_a_stop_while_the_store_can_t_be_written_sends_nothing(both: Any, 
     assert len(both.provider.arrived) == 3
 
 
+async def test_a_lost_batch_is_given_back_as_soon_as_that_can_be_written(both: Any, between: Any) -> None:
+    await both.publish()
+    session = await both.admit(3)
+    between.errors = [Broken("a page is damaged")] * 3  # the intent fails, then the give-back, twice
+    (claim,) = await both.claim()
+    await both.lane(claim, both.tools(between))
+    assert between.errors == []
+    row = await both.store.read(lambda w: w.batches.get(claim.key))
+    assert (row.state.word, row.losses) == ("waiting", 1), "not claimed by a lane that forgot it"
+    both.clock.advance(2)
+    await both.work()
+    assert (await both.view(session)).told == 3
+
+
+async def test_a_stop_does_not_wait_for_a_give_back_that_can_t_be_written(both: Any, between: Any) -> None:
+    await both.publish()
+    await both.admit(3)
+    between.errors = [Broken("a page is damaged")] * 1000
+    tools = both.tools(between)
+    (claim,) = await both.claim()
+    running = asyncio.create_task(both.lane(claim, tools))
+    while len(between.errors) > 990:
+        await asyncio.sleep(0)
+    tools.stopping.set()
+    await asyncio.wait_for(running, 2)
+
+
 # -- providers --------------------------------------------------------------------------------------------------
 
 
@@ -423,6 +450,51 @@ async def test_an_open_breaker_and_a_pause_burn_no_attempt(both: Any) -> None:
         both.clock.advance(6.0)
     assert [(p.state, p.attempts) for p in await both.people(session)] == [("pending", 0)] * 3
     await both.providers.resume(_asker(both), "mail")
+    await both.work()
+    assert (await both.view(session)).told == 3
+
+
+async def test_whom_no_provider_could_be_tried_for_expires_when_the_schedule_does(both: Any) -> None:
+    await both.publish()
+    session = await both.admit(3)
+    await both.providers.pause(_asker(both), "mail", "quota")
+    await both.work()
+    both.clock.advance(72 * 3600 - 10)
+    await both.work()
+    assert await both.states(session) == ["pending"] * 3
+    both.clock.advance(11)
+    await both.work()
+    view = await both.view(session)
+    assert (view.state, view.outcomes["expired"], view.told) == ("failed", 3, 0)
+    assert [(r.reason_class, r.code, r.retryable) for r in view.reasons] == [("expired", "provider_unavailable", True)]
+    await both.audit()
+    await both.providers.resume(_asker(both), "mail")
+    await both.control.redrive(_asker(both), session, Redrive())
+    await both.chores()
+    await both.work()
+    assert (await both.view(session)).told == 3
+
+
+async def test_whoever_may_have_been_told_is_unknown_when_the_provider_stays_away(both: Any, between: Any) -> None:
+    await both.publish()
+    session = await both.admit(2)
+    both.provider.say("p0@example.com", LOST_ANSWER)
+    (claim,) = await both.claim()
+    await both.lane(claim, both.tools(between))
+    await both.providers.pause(_asker(both), "mail", "quota")
+    both.clock.advance(72 * 3600 + 1)
+    await both.work()
+    assert [(p.state, p.possible_duplicate) for p in await both.people(session)] == [
+        ("unknown", True),
+        ("accepted", False),
+    ]
+    await both.audit()
+
+
+async def test_a_late_batch_whose_provider_is_well_is_sent(both: Any) -> None:
+    await both.publish()
+    session = await both.admit(3)
+    both.clock.advance(73 * 3600)
     await both.work()
     assert (await both.view(session)).told == 3
 

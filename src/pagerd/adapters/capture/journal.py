@@ -20,19 +20,22 @@ from typing import Final
 
 import msgspec
 
+from pagerd.core.policy import Channel
+
 _HEAD: Final = struct.Struct("<4sII")
 _MAGIC: Final = b"PgC1"
 _NAME: Final = re.compile(r"captured-(\d+)\.journal")
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A captured mail as it is kept: its number, arrival in UTC seconds, envelope, and bytes."""
+    """A captured mail as it is kept: its number, arrival in UTC seconds, envelope, and bytes; or an SMS."""
 
     number: int
     received_at: float
     sender: bytes
     recipients: tuple[bytes, ...]
     source: bytes
+    channel: Channel = Channel.EMAIL
 
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode

@@ -1,4 +1,4 @@
-"""The captured mails: the newest in memory, and on disk too where a directory is given.
+"""The captured mails and short messages: the newest in memory, and on disk too where a directory is given.
 
 They are kept as they came, with addresses and contents in clear: capture is for development only, and must never
 be pointed at real people's mail.
@@ -17,6 +17,7 @@ from pagerd.adapters.capture import reading
 from pagerd.adapters.capture.journal import Entry, Journal
 from pagerd.core import ids
 from pagerd.core.errors import Missing
+from pagerd.core.policy import Channel
 from pagerd.ports.mailbox import Captured, Summary
 
 KEEP: Final = 5000
@@ -72,7 +73,14 @@ class Mailbox:
 
     def deliver(self, sender: bytes, recipients: list[bytes], mail: bytes) -> bytes:
         """Keep a mail and return its identifier; raise :class:`OSError` where the journal can't be written."""
-        entry = Entry(self._last + 1, self._now(), sender, tuple(recipients), mail)
+        return self._keep_it(Entry(self._last + 1, self._now(), sender, tuple(recipients), mail))
+
+    def deliver_text(self, sender: str, to: str, text: str) -> str:
+        """Keep an SMS and return its identifier; raise :class:`OSError` where the journal can't be written."""
+        entry = Entry(self._last + 1, self._now(), sender.encode(), (to.encode(),), text.encode(), Channel.SMS)
+        return self._keep_it(entry).decode()
+
+    def _keep_it(self, entry: Entry) -> bytes:
         if self._journal is not None:
             self._journal.append(entry)
         self._add(entry)

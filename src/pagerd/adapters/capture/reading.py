@@ -15,7 +15,9 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import Final, cast
 
+from pagerd.adapters.capture import texts
 from pagerd.adapters.capture.journal import Entry
+from pagerd.core.policy import Channel
 from pagerd.ports.mailbox import Attachment, Captured, Summary
 
 HEADERS_LIMIT: Final = 256 * 1024
@@ -33,7 +35,9 @@ _UNREADABLE: Final = (ValueError, LookupError, AttributeError, TypeError, Recurs
 
 
 def summary(entry: Entry, id: str) -> Summary:
-    """Return what a list shows of a mail."""
+    """Return what a list shows of a mail or SMS."""
+    if entry.channel is Channel.SMS:
+        return texts.summary(entry, id)
     fields: dict[bytes, bytes] = {}
     for name, value in _NEEDED.findall(_head(entry.source, HEADERS_LIMIT)):
         fields.setdefault(name.lower(), value)
@@ -67,7 +71,9 @@ def matcher(search: str, to: str) -> Callable[[Entry, Callable[[Entry], Summary]
 
 
 def read(entry: Entry, brief: Summary) -> Captured:
-    """Return a mail with everything in it that can be read."""
+    """Return a mail or SMS with everything in it that can be read."""
+    if entry.channel is Channel.SMS:
+        return texts.read(entry, brief)
     head = _head(entry.source, len(entry.source))
     problems = list(_wrong_bytes(entry.source)) + list(_wrong_headers(head))
     text: str | None = None

@@ -11,7 +11,7 @@ from pagerd.adapters.memory.tables import Journal, Table
 from pagerd.core.batches import BatchKey
 from pagerd.core.errors import Conflict
 from pagerd.core.states import BatchState, RecipientState
-from pagerd.ports.store import BatchRow, ExceptionRow
+from pagerd.ports.store import BatchRow, ExceptionRow, Published
 
 UNDER_WAY = frozenset({BatchState.CLAIMED, BatchState.DISPATCHING})
 
@@ -26,7 +26,9 @@ class Lease(msgspec.Struct, frozen=True):
 class MemoryBatches:
     """Implements ``ports.store.Batches``; what leases and claims need beyond it is for the ledger."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, next_no: Callable[[int], int]) -> None:
+        """``next_no`` tells how far a session was claimed or published."""
+        self._next_no = next_no
         self.rows: Table[tuple[int, int], BatchRow] = Table(journal, BatchRow)
         self.leases: Table[tuple[int, int], Lease] = Table(journal, Lease)
         self.records: Table[tuple[int, int, int, int], bytes] = Table(journal, bytes)
@@ -78,6 +80,31 @@ class MemoryBatches:
             self.put(msgspec.structs.replace(row, run_at=run_at))
         return len(mine)
 
+    def publish(self, rows: Sequence[Published]) -> None:
+        """Write down what a queue was given; a batch that is not ready any more stays as it is."""
+        for row in rows:
+            kept = self.get(row.key) or BatchRow(
+                key=row.key, state=BatchState.READY, token=0, losses=0, round=row.round, run_at=None, vec=row.vec
+            )
+            if kept.state is BatchState.READY:
+                self.put(msgspec.structs.replace(kept, published_at=row.at))
+
+    def published(self, session: int, limit: int) -> list[BatchRow]:
+        """Return batches below ``next_no`` that a queue was given and nobody has claimed."""
+        cursor = self._next_no(session)
+        return self._where(lambda batch: _given(batch, session) and batch.key.no < cursor, limit)
+
+    def unclaimed(self, session: int) -> int:
+        """Return how many batches of a session a queue was given and nobody has claimed."""
+        return sum(_given(row, session) for row in self.rows.rows())
+
+    def republished(self, session: int, limit: int) -> int:
+        """Let up to ``limit`` of those be found at once as lost; return how many."""
+        mine = self._where(lambda row: _given(row, session) and bool(row.published_at), limit)
+        for row in mine:
+            self.put(msgspec.structs.replace(row, published_at=0.0))
+        return len(mine)
+
     def attempts(self, key: BatchKey) -> list[tuple[int, int, bytes]]:
         """Return (token, sequence, sealed record) of a batch, oldest first."""
         mine = (item for item in self.records.items() if item[0][:2] == (key.session, key.no))
@@ -125,3 +152,7 @@ class MemoryBatches:
 
     def _where(self, wanted: Callable[[BatchRow], bool], limit: int) -> list[BatchRow]:
         return list(islice(filter(wanted, self.rows.rows()), limit))
+
+
+def _given(row: BatchRow, session: int) -> bool:
+    return row.key.session == session and row.state is BatchState.READY and row.published_at is not None

@@ -14,9 +14,10 @@ from pagerd.core.batches import BatchKey, Claim
 from pagerd.core.policy import Priority
 from pagerd.core.resolution import HELD, LOSSES_IN_ALL, LOSSES_TOGETHER, POISON, Moves, died, died_as, taken_over
 from pagerd.core.states import BatchState, SessionState
-from pagerd.ports.ledger import Want
+from pagerd.ports.ledger import Arrival, Want
 from pagerd.ports.store import BatchRow, SessionRow
 
+_NEVER = 1e18
 _RUNS = frozenset({SessionState.READY, SessionState.RUNNING})
 
 
@@ -49,12 +50,58 @@ class Claims:
                 claims.append(self._again(session, row, lease, now))
             else:  # a paused session's batches would stand in everybody's way: a resume gives them a time again
                 self._tables.batches.put(msgspec.structs.replace(row, run_at=None))
-        while not want.alone and len(claims) < want.batches:
+        if not want.alone:
+            claims += self._lost(want, want.batches - len(claims), lease, now)
+        while want.fresh and not want.alone and len(claims) < want.batches:
             claim = self._next_fresh(want.priority, lease, now)
             if claim is None:
                 break
             claims.append(claim)
         return claims
+
+    def take_arrival(self, arrival: Arrival, lease: Lease, now: float) -> Claim | None:
+        """Claim a batch that a queue brought; ``None`` where it is not to be worked on now."""
+        session = self._tables.sessions.by_number(arrival.key.session)
+        if session is None or session.id != arrival.session_id or not self._open(session, arrival.key.no, now):
+            return None
+        row = self._tables.batches.get(arrival.key)
+        if row is None and arrival.key.no >= session.next_no:  # published, and the relay has not written it down yet
+            row = self._never_claimed(session, arrival.key)
+            arrival = msgspec.structs.replace(arrival, revision=-1)
+        if row is None or row.state is not BatchState.READY:
+            return None
+        claim = self._claim(msgspec.structs.replace(row, round=session.round), Moves(vec=row.vec), lease, now)
+        if arrival.revision < session.payload_rev:
+            return claim
+        return msgspec.structs.replace(claim, payload=arrival.payload, payload_at=arrival.payload_at)
+
+    def _open(self, session: SessionRow, no: int, now: float) -> bool:
+        return runs(session, now) and 0 < no <= session.stop_no
+
+    def _lost(self, want: Want, room: int, lease: Lease, now: float) -> list[Claim]:
+        """Claim what was published and never came; what may not run stands in nobody's way until a resume."""
+        claims: list[Claim] = []
+        for row in sorted(self._published(want), key=lambda row: row.published_at or 0.0):
+            session = self._tables.sessions.by_number(row.key.session)
+            if session is None or session.priority != want.priority:
+                continue
+            if len(claims) == room:
+                break
+            if self._open(session, row.key.no, now):
+                ready = msgspec.structs.replace(row, round=session.round)
+                claims.append(self._claim(ready, Moves(vec=row.vec), lease, now))
+            else:
+                self._tables.batches.put(msgspec.structs.replace(row, published_at=_NEVER))
+        return claims
+
+    def _published(self, want: Want) -> list[BatchRow]:
+        return [
+            row
+            for row in self._tables.batches.rows.rows()
+            if row.state is BatchState.READY
+            and row.published_at is not None
+            and row.published_at < want.published_before
+        ]
 
     def give_back(self, row: BatchRow, now: float) -> None:
         """Take a batch from a worker who is gone: a loss; the last one it may have is its end."""

@@ -12,10 +12,10 @@ from pagerd.adapters.memory.claims import Claims, held, runs
 from pagerd.adapters.memory.settling import Consequences, consequences, settle
 from pagerd.adapters.memory.store import MemoryStore
 from pagerd.core import cells
-from pagerd.core.batches import Claim
+from pagerd.core.batches import BatchKey, Claim
 from pagerd.core.resolution import moves
 from pagerd.core.states import BatchState, moved
-from pagerd.ports.ledger import Said, Want, Write
+from pagerd.ports.ledger import Arrival, Said, Want, Write
 from pagerd.ports.store import BatchRow
 from pagerd.ports.time import Clock
 
@@ -51,6 +51,17 @@ class MemoryLedger:
 
         return [_sent(claim) for claim in await self._store.transaction(take)]
 
+    async def take(self, worker: bytes, arrivals: Sequence[Arrival]) -> list[Claim | None]:
+        """Claim the batches that a queue brought, in order; ``None`` for one that is not to be worked on now."""
+        self._workers.add(worker)
+        brought = [_sent(arrival) for arrival in arrivals]
+
+        def take() -> list[Claim | None]:
+            lease = Lease(worker, self._clock.monotonic() + LEASE)
+            return [self._claims.take_arrival(arrival, lease, self._clock.now()) for arrival in brought]
+
+        return [None if claim is None else _sent(claim) for claim in await self._store.transaction(take)]
+
     async def flush(self, writes: Sequence[Write]) -> list[Said]:
         """Write all; return what became of each, in order. One that is refused harms no other."""
         received = [_sent(write) for write in writes]
@@ -70,6 +81,11 @@ class MemoryLedger:
         """Return the monotonic time up to which every claim made here is certainly its worker's."""
         mine = [lease.until for _, lease in held(self._tables) if lease.worker in self._workers]
         return min(mine, default=self._clock.monotonic() + LEASE)
+
+    def holds(self, key: BatchKey, token: int) -> bool:
+        """Tell whether a claim is still one of the workers' of this ledger."""
+        row, lease = self._tables.batches.get(key), self._tables.batches.leases.get((key.session, key.no))
+        return row is not None and lease is not None and row.token == token and lease.worker in self._workers
 
     async def sweep(self) -> int:
         """Give claims whose lease is over back; return how many."""

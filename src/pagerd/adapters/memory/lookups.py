@@ -35,6 +35,15 @@ class MemoryIdempotency:
         past = [key for key, row in self._rows.items() if _past(row, now)][:limit]
         return sum(self._rows.drop(key) for key in past)
 
+    def lasting(self, after: tuple[int, bool, bytes], limit: int) -> list[IdempotencyRow]:
+        """Return answers without a time, those above ``after`` (workspace, live, key), in that order."""
+        found = sorted((key, row) for key, row in self._rows.items() if key > after and row.expires_at is None)
+        return [row for _, row in found[:limit]]
+
+    def drop(self, row: IdempotencyRow) -> None:
+        """Delete an answer; one that is not there is harmless."""
+        self._rows.drop((row.workspace, row.live, row.key))
+
 
 def _past(row: IdempotencyRow, now: float) -> bool:
     return row.expires_at is not None and row.expires_at <= now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -55,6 +56,11 @@ class MemoryParts:
                 return self._payloads.get((session, part.block, no - part.base))
         return self._payloads.get((session, 0, no))
 
+    def payloads(self, session: int, first: int, last: int) -> dict[int, Payload]:
+        """Return the payloads of the batches from ``first`` to ``last`` by number; those erased are not in it."""
+        found = ((no, self.payload(session, no)) for no in range(first, last + 1))
+        return {no: payload for no, payload in found if payload is not None}
+
     def add_addresses(self, session: int, block: int, records: bytes) -> None:
         """Keep a block's blind address records, sorted."""
         self._addresses.put((session, block), records)
@@ -74,3 +80,9 @@ class MemoryParts:
         used = {part.block for part in self.all(session)} | {0}
         kept = [key[:2] for key in self._payloads] + list(self._addresses)
         return sorted({block for owner, block in kept if owner == session} - used)
+
+    def clear(self, session: int, limit: int) -> int:
+        """Delete up to ``limit`` of a session's parts, payloads and address records; return how many."""
+        tables: tuple[Table[Any, Any], ...] = (self._parts, self._payloads, self._addresses)
+        mine = [(table, key) for table in tables for key in table if key[0] == session]
+        return sum(table.drop(key) for table, key in mine[:limit])

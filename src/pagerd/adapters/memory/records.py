@@ -7,7 +7,7 @@ import msgspec
 from pagerd.adapters.memory.tables import Journal, Table
 from pagerd.core.errors import Conflict
 from pagerd.core.outcomes import Reason
-from pagerd.ports.store import ApiKeyRow, ProviderRow, TemplateRow, VersionRow
+from pagerd.ports.store import ApiKeyRow, ProviderRow, QuarantineRow, TemplateRow, VersionRow
 
 
 class MemoryTemplates:
@@ -143,3 +143,18 @@ class MemoryFacts:
     def set(self, name: str, value: bytes) -> None:
         """Keep a value, replacing the old one."""
         self._rows.put(name, value)
+
+
+class MemoryQuarantine:
+    """Implements ``ports.store.Quarantine``."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._rows: Table[tuple[str, int, int], QuarantineRow] = Table(journal, QuarantineRow)
+
+    def add(self, row: QuarantineRow) -> None:
+        """Keep a record; one from the same place again is harmless."""
+        self._rows.put((row.topic, row.partition, row.position), row)
+
+    def newest(self, limit: int) -> list[QuarantineRow]:
+        """Return records, the last taken first."""
+        return sorted(self._rows.rows(), key=lambda row: (row.taken_at, row.position), reverse=True)[:limit]

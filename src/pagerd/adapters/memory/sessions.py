@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import msgspec
@@ -10,8 +10,11 @@ import msgspec
 from pagerd.adapters.memory.tables import Journal, Table
 from pagerd.core.balance import Counts
 from pagerd.core.errors import Conflict
+from pagerd.core.policy import Priority
 from pagerd.core.states import FINISHED_SESSION, RecipientState, SessionState
 from pagerd.ports.store import SessionRow
+
+_RUNS = frozenset({SessionState.READY, SessionState.RUNNING})
 
 
 class MemorySessions:
@@ -39,6 +42,11 @@ class MemorySessions:
     def by_number(self, number: int) -> SessionRow | None:
         """Return a session, or ``None``."""
         return self._rows.get(number)
+
+    def next_no(self, number: int) -> int:
+        """Return up to which batch a session was claimed or published; 0 for an unknown one."""
+        row = self._rows.get(number)
+        return 0 if row is None else row.next_no
 
     def newest(self, workspace: int, limit: int, before: bytes | None, state: SessionState | None) -> list[SessionRow]:
         """Return sessions (messages apart), newest first, those older than ``before``."""
@@ -102,6 +110,28 @@ class MemorySessions:
         return self._where(
             lambda row: row.finished_at is not None and row.finished_at < finished_before and not row.settled_key, limit
         )
+
+    def fresh(self, priority: Priority, after: int, now: float, limit: int) -> list[SessionRow]:
+        """Return sessions that run and have fresh work, in order of number, those above ``after``."""
+        return self._where(
+            lambda row: (
+                row.number > after
+                and row.priority == priority
+                and row.state in _RUNS
+                and row.next_no <= row.stop_no
+                and (row.expires_at is None or row.expires_at > now)
+            ),
+            limit,
+        )
+
+    def advance(self, cursors: Sequence[tuple[int, int]], now: float) -> None:
+        """Let (session, number) be its ``next_no``, as a first claim does; never back, nor where it does not run."""
+        for number, cursor in cursors:
+            row = self._rows.get(number)
+            if row is not None and row.state in _RUNS and row.next_no < cursor <= row.stop_no + 1:
+                began = now if row.started_at is None else row.started_at
+                new = msgspec.structs.replace(row, next_no=cursor, state=SessionState.RUNNING, started_at=began)
+                self._rows.put(number, new)
 
     def unfinished(self, after: int, limit: int) -> list[SessionRow]:
         """Return sessions and messages that are not finished, in order of number, those above ``after``."""

@@ -14,6 +14,7 @@ from pagerd.adapters.memory.records import (
     MemoryApiKeys,
     MemoryFacts,
     MemoryProviders,
+    MemoryQuarantine,
     MemoryReasons,
     MemoryTemplates,
 )
@@ -31,7 +32,7 @@ class Tables:
     def __init__(self, journal: Journal) -> None:
         self.sessions = MemorySessions(journal)
         self.parts = MemoryParts(journal)
-        self.batches = MemoryBatches(journal)
+        self.batches = MemoryBatches(journal, self.sessions.next_no)
         self.reasons = MemoryReasons(journal)
         self.templates = MemoryTemplates(journal)
         self.api_keys = MemoryApiKeys(journal)
@@ -39,6 +40,7 @@ class Tables:
         self.idempotency = MemoryIdempotency(journal)
         self.addresses = MemoryAddressIndex(journal)
         self.facts = MemoryFacts(journal)
+        self.quarantine = MemoryQuarantine(journal)
 
 
 class MemoryWork:
@@ -55,6 +57,7 @@ class MemoryWork:
         self.idempotency: store.Idempotency = tables.idempotency
         self.addresses: store.AddressIndex = tables.addresses
         self.facts: store.Facts = tables.facts
+        self.quarantine: store.Quarantine = tables.quarantine
 
 
 class MemoryStore:

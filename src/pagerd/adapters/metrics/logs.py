@@ -45,11 +45,15 @@ class _Forward(logging.Handler):
 class LogWatch:
     """Implements ``ports.watch.Watch``."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: str = "info") -> None:
+        """``level`` is what :func:`configure` was given: above ``info`` a batch's line is not even put together."""
+        self._lines = LEVELS[level] <= LEVELS["info"]
         self._log = structlog.get_logger()
 
     def batch_done(self, done: BatchDone) -> None:
         """Write the one line of a batch."""
+        if not self._lines:
+            return
         self._log.info(
             "batch",
             session=done.session,

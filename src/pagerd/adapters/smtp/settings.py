@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from pagerd.core.errors import Misconfigured
+from pagerd.core.rates import read_rate
 
 Tls = Literal["auto", "required", "off"]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -29,6 +30,8 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     offers it, but not on this machine, where there is nothing to hide; with ``off`` and no TLS a credential leaves
     for a loopback peer only. ``verify`` holds for every kind of TLS; ``ca_file`` replaces the system's authorities.
 
+    ``rate`` is how fast it may be used by all processes together: ``100/s``, ``6000/min``, ``1000/h``, ``50000/day``.
+
     The times are of RFC 5321, section 4.5.3.2, made practical, in seconds: one reply to a command, and the reply to a
     message's last byte, where giving up early makes duplicates. ``unanswered`` is how many messages may have left
     without an answer at a time, which only ``chunking`` (BDAT, RFC 3030) can use: it is the bound of doubt per broken
@@ -43,6 +46,7 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     helo: str | None = None
     connections: Annotated[int, Meta(ge=1, le=1000)] = 20
     messages_per_connection: Annotated[int, Meta(ge=1)] = 1000
+    rate: str | None = None
     max_message_bytes: Annotated[int, Meta(ge=1)] = 25 * 1024 * 1024
     chunking: bool = False
     unanswered: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -58,6 +62,8 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"{url.scheme}:// and tls = 'off' contradict each other")
         if self.helo is not None and not _HELO.fullmatch(self.helo):
             raise ValueError("helo is neither a host name nor an address literal in brackets")
+        if self.rate is not None:
+            read_rate(self.rate)
 
 
 class Login(msgspec.Struct, frozen=True):

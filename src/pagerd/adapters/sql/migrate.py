@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import importlib.resources
+import os
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
 
 from pagerd.core.errors import Misconfigured
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision; a test holds it against the files."""
+MORE: tuple[Path, ...] = ()
+"""Folders with further migrations: tests try the next release's."""
 
 
 def revision(connection: Connection) -> str | None:
     """Return the revision that a database is at; ``None`` for an empty one."""
-    try:
-        row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
-    except OperationalError:
+    if not connection.dialect.has_table(connection, "alembic_version"):
         return None
+    row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
     return str(row[0]) if row else None
 
 
@@ -38,6 +40,8 @@ def upgrade(connection: Connection) -> bool:
             code="database_newer",
             remedy="Install the version of pagerd that wrote it, or restore a backup made by this one.",
         )
+    if connection.dialect.name == "postgresql":
+        connection.rollback()  # the look above began a transaction; alembic makes one for each revision
     _alembic_upgrade(connection)
     return True
 
@@ -49,5 +53,8 @@ def _alembic_upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(importlib.resources.files(__package__) / "migrations"))
     config.set_main_option("path_separator", "os")
+    if MORE:
+        versions = [importlib.resources.files(__package__) / "migrations" / "versions", *MORE]
+        config.set_main_option("version_locations", os.pathsep.join(map(str, versions)))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

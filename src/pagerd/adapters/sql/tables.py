@@ -176,6 +176,7 @@ ATTEMPT = _table(
     Column("token", Integer, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("record", _Blob, nullable=False),
+    Column("period", Integer, nullable=False, server_default="0"),  # on PostgreSQL the week, and part of the key
     PrimaryKeyConstraint("session", "no", "token", "seq"),
     **_PACKED,
 )

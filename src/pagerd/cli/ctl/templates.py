@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
+from click.exceptions import Exit
 
 from pagerd.cli.ctl.asking import Asks, asks, examples
 from pagerd.cli.ctl.cells import pairs, typed
-from pagerd.cli.ctl.saying import note, say, show_json, table, visible
+from pagerd.cli.ctl.order import published
+from pagerd.cli.ctl.report import ALL_TOLD, NOBODY_TOLD, STILL_RETRYING
+from pagerd.cli.ctl.saying import coloured, note, say, show_json, table, visible
 from pagerd.cli.ctl.shell import MISUSED, Refusal
 
 if TYPE_CHECKING:
+    from pagerd.client.message import Message
     from pagerd.core.variables import Variable
 
 DIR: Final = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -117,6 +121,43 @@ def preview(asks: Asks, /, name: str, data: tuple[str, ...], data_file: Path | N
     if asks.json:
         return show_json(shown)
     return _show(shown)
+
+
+@templates.command("test")
+@click.argument("name", metavar="NAME[@VERSION]")
+@click.argument("to", metavar="ADDRESS")
+@click.option("--data", multiple=True, metavar="NAME=VALUE", help="A variable; the examples stand in for the rest.")
+@click.option("--data-file", type=click.Path(path_type=Path), metavar="FILE", help="All variables, as a JSON object.")
+@click.option("--channel", help="By what: email …")
+@click.option("--locale", help="In which language.")
+@click.option("--wait", type=click.FloatRange(0), default=10.0, show_default=True, metavar="SECONDS")
+@asks
+@examples("pagerctl templates test order-shipped me@example.com --data name=Ada")
+def test(asks: Asks, /, name: str, to: str, data: tuple[str, ...], data_file: Path | None, **how: Any) -> None:
+    """Send one message to an address, in the words of the published version, and say what became of it.
+
+    Exit code: 0 told, 4 not told, 5 not over after --wait.
+    """
+    seconds = how.pop("wait")
+    options = {option: value for option, value in how.items() if value is not None}
+    with asks.pager() as pager:
+        template = published(pager, name)
+        values = _values(data, data_file, template.variables)
+        message = pager.messages.send(to, template=template.reference, data=values, **options)
+        message.wait(seconds)
+    if asks.json:
+        show_json(message.recipient)
+    else:
+        _show_outcome(message, template.reference, to)
+    end = ALL_TOLD if message.told else NOBODY_TOLD
+    raise Exit(end if message.settled else STILL_RETRYING)
+
+
+def _show_outcome(message: Message[Any], template: str, to: str) -> None:
+    why = f" ({visible(message.reason.code)})" if message.reason is not None else ""
+    say(f"{message.id}  {coloured(message.state)}{why}  {visible(template)} to {visible(to)}")
+    if not message.told:
+        say(f"look again:  pagerctl why {visible(to)}")
 
 
 def _values(data: tuple[str, ...], data_file: Path | None, variables: list[Variable]) -> dict[str, Any]:

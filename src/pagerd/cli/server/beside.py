@@ -6,13 +6,16 @@ import fcntl
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
 from pagerd import config
 from pagerd.config import Settings
 from pagerd.core.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from pagerd.cli.server.shared import BesideOthers
 
 T = TypeVar("T")
 
@@ -37,6 +40,15 @@ def in_directory(directory: Path, settings: Settings) -> Settings:
     """Return settings with the database in ``directory``."""
     store = f"sqlite:////{str(directory.absolute()).lstrip('/')}/pagerd.db"
     return msgspec.structs.replace(settings, store=store)
+
+
+async def opened(settings: Settings, *, keep: bool) -> Beside | BesideOthers:
+    """Return the store, wherever it is, for short transactions; raise :class:`Misconfigured` where there is none."""
+    if settings.on_postgres:
+        from pagerd.cli.server.shared import beside_others
+
+        return await beside_others(settings, keep=keep)
+    return Beside(database_of(settings), keep=keep)
 
 
 def database_of(settings: Settings) -> Path:

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pagerd.cli.server.beside import Beside, holder
+from pagerd.cli.server import servers
+from pagerd.cli.server.beside import holder, opened
+from pagerd.cli.server.looking import looked as _looked
 from pagerd.cli.server.migrating import revision_of
 from pagerd.config import Settings
-from pagerd.core.errors import Misconfigured, PagerError, Unavailable
+from pagerd.core.errors import Misconfigured, Unavailable
 from pagerd.health.checks import Check
 
 if TYPE_CHECKING:
@@ -18,25 +20,23 @@ if TYPE_CHECKING:
 
 async def check(settings: Settings) -> list[Check]:
     """Return what was found: directory, disk, database, keys, and each provider with a try of its connection."""
-    found = [
-        await _looked("data", _data(settings), "Make the directory, and give it to the user who runs pagerd."),
-        await _looked("disk", _disk(settings), "Free some space, or set disk_reserve lower."),
-        await _looked("database", _database(settings), "Restore a backup (pagerd restore)."),
-        await _looked("keys", _keys(settings), "Restore keys.db and the root key file from where they are kept."),
-    ]
+    if settings.on_postgres:
+        found = await servers.stores(settings)
+    else:
+        found = await _file(settings)
+    found += await servers.between(settings)
     if all(one.ok for one in found):
         found += await _providers(settings)
     return found
 
 
-async def _looked(name: str, look: Callable[[], Awaitable[str]], remedy: str) -> Check:
-    try:
-        return Check(name=name, ok=True, detail=await look())
-    except PagerError as error:
-        return Check(name=name, ok=False, detail=error.detail, remedy=error.remedy or remedy)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return Check(name=name, ok=False, detail=f"{where}{error.strerror or error}", remedy=remedy)
+async def _file(settings: Settings) -> list[Check]:
+    return [
+        await _looked("data", _data(settings), "Make the directory, and give it to the user who runs pagerd."),
+        await _looked("disk", _disk(settings), "Free some space, or set disk_reserve lower."),
+        await _looked("database", _database(settings), "Restore a backup (pagerd restore)."),
+        await _looked("keys", _keys(settings), "Restore keys.db and the root key file from where they are kept."),
+    ]
 
 
 def _data(settings: Settings) -> Callable[[], Awaitable[str]]:
@@ -110,8 +110,10 @@ async def _seal(settings: Settings) -> Seal:
     from pagerd.adapters.sql.keystore import SqliteKeyStore
     from pagerd.adapters.system.time import SystemClock
     from pagerd.seal.hierarchy import Seal
-    from pagerd.wiring import WORKSPACE
+    from pagerd.wiring.workspace import WORKSPACE
 
+    if settings.on_postgres:
+        return await servers.seal(settings)
     store = SqliteKeyStore(settings.database().with_name("keys.db"))
     try:
         return await Seal.open(FileKeyRing(settings.root_key()), store, SystemClock(), WORKSPACE)
@@ -121,14 +123,19 @@ async def _seal(settings: Settings) -> Seal:
 
 async def _providers(settings: Settings) -> list[Check]:
     """Return a check for each provider that is configured, here or through the API: it is connected to."""
-    if not _is_ours(settings.database()) or not settings.database().with_name("keys.db").exists():
+    if not settings.on_postgres and not _is_ours(settings.database()):
         return [await _looked("providers", _only_named(settings), "")]
+    from pagerd.adapters.memory.pace import MemoryPace
     from pagerd.adapters.system.time import SystemChance, SystemClock
-    from pagerd.route.providers import Providers
-    from pagerd.wiring import KINDS, WORKSPACE
+    from pagerd.guard.revision import Revision
+    from pagerd.route.providers import Providers, Sharing
+    from pagerd.wiring.kinds import KINDS
+    from pagerd.wiring.workspace import WORKSPACE
 
-    store = Beside(settings.database(), keep=False)
-    providers = Providers(store, await _seal(settings), SystemClock(), SystemChance(), KINDS, loopback_only=False)
+    clock, chance = SystemClock(), SystemChance()
+    store = await opened(settings, keep=False)
+    sharing = Sharing(revision=Revision(store, clock, chance), pace=MemoryPace(clock))
+    providers = Providers(store, await _seal(settings), clock, chance, KINDS, loopback_only=False, sharing=sharing)
     try:
         await providers.load(WORKSPACE, settings.drafts())
         said = await providers.ping()
@@ -156,7 +163,7 @@ def _only_named(settings: Settings) -> Callable[[], Awaitable[str]]:
 def _is_ours(database: Path) -> bool:
     from pagerd.adapters.sql.migrate import HEAD
 
-    return revision_of(database) == HEAD
+    return revision_of(database) == HEAD and database.with_name("keys.db").exists()
 
 
 def told(found: list[Check]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pagerd.cli.server.beside import Beside, database_of
+from pagerd.cli.server.beside import Beside, opened
 from pagerd.config import Settings
 from pagerd.core.errors import Misconfigured
 
@@ -30,26 +30,17 @@ class Recounted(msgspec.Struct, kw_only=True):
 
     @property
     def well(self) -> bool:
-        """Whether every counter is what the batches say, and the file is sound."""
+        """Whether every counter is what the batches say, and what is kept is sound."""
         return not self.differences and not self.damage
 
 
 async def recounted(settings: Settings) -> Recounted:
     """Count again. Each session is one consistent snapshot, so that it may be done while a server works."""
-    from pagerd.adapters.sql.migrate import HEAD
-    from pagerd.cli.server.migrating import revision_of
-
-    path = database_of(settings)
-    if (revision := revision_of(path)) != HEAD:
-        raise Misconfigured(
-            f"{path} is of another version of Pager (revision {revision}; this program knows {HEAD})",
-            remedy="Count with the version that wrote it, or migrate first (pagerd migrate).",
-        )
-    store = Beside(path, keep=False)
+    store = await opened(settings, keep=False)
     found = Recounted()
     try:
-        answer = store.raw.execute("PRAGMA quick_check(1)").fetchone()[0]
-        found.damage = "" if answer == "ok" else str(answer)
+        if isinstance(store, Beside):
+            found.damage = _examined(store)
         after = 0
         while rows := await store.read(lambda work: work.sessions.next_after(after, _AT_ONCE)):  # noqa: B023
             for row in rows:
@@ -58,6 +49,20 @@ async def recounted(settings: Settings) -> Recounted:
     finally:
         await store.aclose()
     return found
+
+
+def _examined(store: Beside) -> str:
+    """Return what is wrong with the file itself; raise where it is of another version."""
+    from pagerd.adapters.sql.migrate import HEAD
+    from pagerd.cli.server.migrating import revision_of
+
+    if (revision := revision_of(store.path)) != HEAD:
+        raise Misconfigured(
+            f"{store.path} is of another version of Pager (revision {revision}; this program knows {HEAD})",
+            remedy="Count with the version that wrote it, or migrate first (pagerd migrate).",
+        )
+    answer = store.raw.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return "" if answer == "ok" else str(answer)
 
 
 def _count(found: Recounted, number: int, work: Work) -> None:
@@ -91,7 +96,7 @@ def told(found: Recounted) -> str:
         f"{found.people:,} people."
     )
     if found.well:
-        return f"{seen}\nEvery counter and every reason is what the batches say; the file is sound."
+        return f"{seen}\nEvery counter and every reason is what the batches say; what is kept is sound."
     lines = [seen]
     if found.damage:
         lines.append(f"The file is damaged: {found.damage}")

@@ -13,7 +13,8 @@ from pagerd.config import Settings
 from pagerd.core.errors import Misconfigured
 from pagerd.core.requests import ProviderDraft
 from pagerd.guard.permissions import Permission
-from pagerd.wiring import WORKSPACE, Extras, capture
+from pagerd.wiring.house import Extras, capture
+from pagerd.wiring.workspace import WORKSPACE
 
 DIRECTORY: Final = ".pagerd"
 SENDER: Final = "Pager <pager@dev.example>"
@@ -25,6 +26,8 @@ async def dev(settings: Settings, directory: Path, *, really_send: bool) -> None
     async with AsyncExitStack() as stack:
         up, smtp = await start(settings, directory, stack, really_send=really_send)
         print(welcome(up, smtp, directory), flush=True)
+        for words in up.house.providers.held_back.values():
+            print(f"Disabled: {words}", flush=True)
         await up.stop.wait()
 
 

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pagerd.cli.server.beside import Beside, database_of
+from pagerd.cli.server.beside import Beside, opened
 from pagerd.config import Settings
 from pagerd.core import ids
 from pagerd.core.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from pagerd.cli.server.shared import BesideOthers
     from pagerd.ports.store import ApiKeyRow
 
 ALL: Final = "all"
@@ -44,12 +45,12 @@ async def issue(settings: Settings, name: str, scopes: Sequence[str], days: floa
     from pagerd.adapters.system.time import SystemChance, SystemClock
     from pagerd.guard.keys import ApiKeys
     from pagerd.guard.permissions import EVERY, OF_A_KEY
-    from pagerd.wiring import WORKSPACE
+    from pagerd.wiring.workspace import WORKSPACE
 
     clock = SystemClock()
     granted = EVERY if ALL in scopes else scopes or OF_A_KEY
     expires_at = None if days is None else clock.now() + days * _DAY
-    store = _opened(settings)
+    store = await _made(settings)
     try:
         text, row = await ApiKeys(store, clock, SystemChance()).issue(WORKSPACE, name, granted, expires_at=expires_at)
     finally:
@@ -65,9 +66,9 @@ async def issue(settings: Settings, name: str, scopes: Sequence[str], days: floa
 
 async def show(settings: Settings) -> None:
     """Print every key: what it is called, what it may, and whether it still may."""
-    from pagerd.wiring import WORKSPACE
+    from pagerd.wiring.workspace import WORKSPACE
 
-    store = Beside(database_of(settings), keep=False)
+    store = await opened(settings, keep=False)
     try:
         rows = await store.read(lambda work: work.api_keys.all(WORKSPACE))
     finally:
@@ -82,10 +83,10 @@ async def revoke(settings: Settings, key: str) -> None:
     """Revoke a key; a server that runs feels it within a second."""
     from pagerd.adapters.system.time import SystemChance, SystemClock
     from pagerd.guard.keys import ApiKeys
-    from pagerd.wiring import WORKSPACE
+    from pagerd.wiring.workspace import WORKSPACE
 
     raw = ids.read(ids.KEY, key)
-    store = Beside(database_of(settings), keep=True)
+    store = await opened(settings, keep=True)
     try:
         await ApiKeys(store, SystemClock(), SystemChance()).revoke(WORKSPACE, raw)
     finally:
@@ -93,13 +94,13 @@ async def revoke(settings: Settings, key: str) -> None:
     _note(f"{key} is revoked; a server that runs feels it within a second.")
 
 
-def _opened(settings: Settings) -> Beside:
+async def _made(settings: Settings) -> Beside | BesideOthers:
     """Return the store, made and migrated where no server has done so."""
     from pagerd.cli.server.migrating import migrate, needs_migration
 
-    if needs_migration(settings):
-        migrate(settings)
-    return Beside(database_of(settings), keep=True)
+    if not settings.on_postgres and needs_migration(settings):
+        await migrate(settings)
+    return await opened(settings, keep=True)
 
 
 def _state(row: ApiKeyRow) -> str:

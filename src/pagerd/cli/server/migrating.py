@@ -1,4 +1,4 @@
-"""``pagerd migrate``: the database is brought to the shape that this program wants, while no server uses it."""
+"""``pagerd migrate``: the database is brought to the shape that this program wants, for servers to use."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from pathlib import Path
 from pagerd.config import Settings
 
 
-def migrate(settings: Settings) -> str:
-    """Make or migrate the database; return what was done. Raise :class:`Misconfigured` while a server holds it."""
+async def migrate(settings: Settings) -> str:
+    """Make or migrate the database; return what was done.
+
+    A file that a server holds raises :class:`Misconfigured`; in PostgreSQL others go on meanwhile.
+    """
+    if settings.on_postgres:
+        return await _shared(settings)
     from pagerd.adapters.sql.migrate import HEAD
     from pagerd.adapters.sql.sqlite.store import migrated
     from pagerd.adapters.system.lock import DirectoryLock
@@ -22,6 +27,20 @@ def migrate(settings: Settings) -> str:
         return f"{path} is at revision {HEAD} now ({'it was at ' + was if was else 'it is new'})."
     finally:
         lock.release()
+
+
+async def _shared(settings: Settings) -> str:
+    from pagerd.adapters.sql.migrate import HEAD
+    from pagerd.adapters.sql.postgres.keystore import PostgresKeyStore
+    from pagerd.adapters.sql.postgres.shape import migrated
+
+    keystore = PostgresKeyStore(settings.key_database())
+    try:
+        await keystore.made()
+    finally:
+        await keystore.aclose()
+    done = await migrated(settings.store, direct=settings.store_direct or None)
+    return f"The database is at revision {HEAD} {'now' if done else 'already: nothing to do'}."
 
 
 def needs_migration(settings: Settings) -> bool:

@@ -97,7 +97,7 @@ def _root_key(settings: Settings, keys: Path) -> list[str]:
     from pagerd.adapters.sql.keystore import SqliteKeyStore
     from pagerd.adapters.system.time import SystemClock
     from pagerd.seal.hierarchy import Seal
-    from pagerd.wiring import WORKSPACE
+    from pagerd.wiring.workspace import WORKSPACE
 
     if not settings.root_key().exists():
         return [f"The root key is not part of a backup: put yours to {settings.root_key()} before the start."]

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -17,17 +18,23 @@ import uvicorn
 from pagerd.api.app import build
 from pagerd.api.stages import Pulse, Stages
 from pagerd.api.stages import Settings as ApiSettings
+from pagerd.cli.server.timed import Limits, timed
 from pagerd.config import Settings
 from pagerd.core.errors import Misconfigured
 from pagerd.health.checks import Check
-from pagerd.wiring import Extras, House, open_house
+from pagerd.wiring.house import Extras, House, open_house
 
 _TRIES: Final = 20
 _GRACE: Final = 5
+_SWITCH: Final = 0.0005
+"""Seconds after which a busy thread lets others run Python, too; docs/decisions/0017 says why."""
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process does beside holding the house open, and what it adds to it."""
+    """What a process does beside holding the house open, and what it adds to it.
+
+    Without ``api`` it answers nothing but how it is.
+    """
 
     api: bool = True
     worker: bool = True
@@ -53,20 +60,21 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
     limit, claims released, then HTTP and the store.
     """
     async with AsyncExitStack() as stack:
-        listener = _listen(settings.host, settings.port, _TRIES if role.next_free_port else 1) if role.api else None
+        listener = _listen(settings.host, settings.port, _TRIES if role.next_free_port else 1)
         house = await open_house(settings, stack, role.extras)
         stop = asyncio.Event()
         _on_signals(stop, stack)
-        if listener is not None:
-            server = await stack.enter_async_context(_http(house, role, listener, stop))
-            stack.push_async_callback(_quiet, server)
+        server = await stack.enter_async_context(_http(house, role, listener, stop))
+        stack.push_async_callback(_quiet, server)
+        house.clockwork.start()
+        stack.push_async_callback(house.clockwork.stop)
         if role.worker:
             await house.worker.start()
-            house.housekeeper.start()
-            stack.push_async_callback(house.stop_working)
+            stack.push_async_callback(house.worker.stop, settings.worker.drain)
         host = settings.host if ":" not in settings.host else f"[{settings.host}]"
-        url = f"http://{host}:{listener.getsockname()[1]}" if listener else ""
+        url = f"http://{host}:{listener.getsockname()[1]}"
         _calm_collector()
+        sys.setswitchinterval(_SWITCH)
         yield Running(house=house, url=url, stop=stop)
         stop.set()
 
@@ -132,10 +140,10 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def _http(house: House, role: Role, listener: socket.socket, stop: asyncio.Event) -> AsyncIterator[_Server]:
-    app = build(_stages(house, role, stop), dev=role.dev)
+    app = build(_stages(house, role, stop), dev=role.dev, only_health=not role.api)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=timed(Limits()),  # type: ignore[arg-type]
         loop="none",
         lifespan="off",
         log_config=None,

@@ -1,4 +1,4 @@
-"""``pagerd serve``: everything of an installation in one process."""
+"""A production server, of one role or all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pagerd.cli.server.running import Role, running
 from pagerd.config import Settings
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, role: Role) -> None:
     """Serve until SIGTERM or SIGINT."""
     configure(settings.log, for_people=False)
-    async with running(settings, Role()) as up:
+    async with running(settings, role) as up:
         print(f"pagerd is ready on {up.url}", flush=True)
         if up.house.restored:
             print(

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
 
 from pagerd.adapters.sql.queues import PARKED, queue_of
 from pagerd.adapters.sql.tables import ATTEMPT, BATCH, EXCEPTION, SESSION
 from pagerd.core.batches import BatchKey
 from pagerd.core.policy import Priority
 from pagerd.core.states import BatchState, RecipientState
-from pagerd.ports.store import BatchRow, ExceptionRow
+from pagerd.ports.store import BatchRow, ExceptionRow, Published
 
 _C = BATCH.c
 _READY: Final = BatchState.READY.value
+_INSERT: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class SqlBatches:
@@ -78,6 +81,47 @@ class SqlBatches:
         statement = update(BATCH).where(tuple_(_C.session, _C.no).in_(some.limit(limit))).values(run_at=run_at)
         return self._db.execute(statement).rowcount
 
+    def publish(self, rows: Sequence[Published]) -> None:
+        """Write down what a queue was given; a batch that is not ready any more stays as it is."""
+        values = [
+            {
+                "session": row.key.session,
+                "no": row.key.no,
+                "state": _READY,
+                "queue": queue_of(row.priority, 0),
+                "token": 0,
+                "losses": 0,
+                "round": row.round,
+                "vec": row.vec,
+                "published_at": row.at,
+            }
+            for row in rows
+        ]
+        into = _INSERT[self._db.dialect.name](BATCH)
+        statement = into.on_conflict_do_update(
+            index_elements=[_C.session, _C.no],
+            set_={"published_at": into.excluded.published_at},
+            where=_C.state == _READY,
+        )
+        if values:
+            self._db.execute(statement, values)
+
+    def published(self, session: int, limit: int) -> list[BatchRow]:
+        """Return batches below ``next_no`` that a queue was given and nobody has claimed."""
+        cursor = select(SESSION.c.next_no).where(SESSION.c.number == session).scalar_subquery()
+        query = select(BATCH).where(*_given(session), _C.no < cursor).limit(limit)
+        return [_batch(row) for row in self._db.execute(query)]
+
+    def unclaimed(self, session: int) -> int:
+        """Return how many batches of a session a queue was given and nobody has claimed."""
+        return int(self._db.execute(select(func.count()).select_from(BATCH).where(*_given(session))).scalar_one())
+
+    def republished(self, session: int, limit: int) -> int:
+        """Let up to ``limit`` of those be found at once as lost; return how many: call until 0."""
+        some = select(_C.session, _C.no).where(*_given(session), _C.published_at > 0).limit(limit)
+        statement = update(BATCH).where(tuple_(_C.session, _C.no).in_(some)).values(published_at=0.0)
+        return self._db.execute(statement).rowcount
+
     def attempts(self, key: BatchKey) -> list[tuple[int, int, bytes]]:
         """Return (token, sequence, sealed record) of a batch, oldest first."""
         c = ATTEMPT.c
@@ -126,6 +170,12 @@ class SqlBatches:
         return Priority(Priority.BULK if found is None else found)
 
 
+def _given(session: int) -> tuple[ColumnElement[bool], ...]:
+    # The sum keeps the planner from reading all rows of a big session by its primary key: the index of published
+    # batches has those alone that nobody has claimed.
+    return (_C.session + 0 == session, _C.state == _READY, _C.published_at.is_not(None))
+
+
 def _batch(row: Row[Any]) -> BatchRow:
     return BatchRow(
         key=BatchKey(row.session, row.no),
@@ -135,6 +185,7 @@ def _batch(row: Row[Any]) -> BatchRow:
         round=row.round,
         run_at=row.run_at,
         vec=bytes(row.vec),
+        published_at=row.published_at,
     )
 
 
@@ -146,4 +197,5 @@ def _values(row: BatchRow) -> dict[str, Any]:
         "round": row.round,
         "run_at": row.run_at,
         "vec": row.vec,
+        "published_at": row.published_at,
     }

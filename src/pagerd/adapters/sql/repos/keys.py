@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
-from pagerd.adapters.sql.repos.rows import columns, struct
+from pagerd.adapters.sql.repos.rows import columns, struct, structs
 from pagerd.adapters.sql.tables import API_KEY, IDEMPOTENCY
 from pagerd.core.errors import Conflict
 from pagerd.ports.store import ApiKeyRow, IdempotencyRow
@@ -53,12 +53,14 @@ class SqlIdempotency:
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
+        self._missed: set[tuple[int, bool, bytes]] = set()
 
     def get(self, workspace: int, live: bool, key: bytes, now: float) -> IdempotencyRow | None:
         """Return the answer, or ``None`` where there is none or it is past its time."""
         query = select(IDEMPOTENCY).where(_I.workspace == workspace, _I.live == live, _I.key == key)
         row = self._db.execute(query).first()
         if row is None or (row.expires_at is not None and row.expires_at <= now):
+            self._missed.add((workspace, live, key))
             return None
         return struct(IdempotencyRow, row)
 
@@ -66,7 +68,9 @@ class SqlIdempotency:
         """Keep an answer; raise :class:`Conflict` if an unexpired one is there."""
         mine = (_I.workspace == row.workspace, _I.live == row.live, _I.key == row.key)
         self._db.execute(delete(IDEMPOTENCY).where(*mine, _I.expires_at <= now))
-        if self._db.execute(select(_I.key).where(*mine)).first() is not None:
+        # Who has just looked and found none inserts, and is run again from that look where somebody was quicker.
+        looked = (row.workspace, row.live, row.key) in self._missed
+        if not looked and self._db.execute(select(_I.key).where(*mine)).first() is not None:
             raise Conflict("an answer is kept under this Idempotency-Key already")
         self._db.execute(insert(IDEMPOTENCY).values(columns(IDEMPOTENCY, row)))
 
@@ -75,3 +79,14 @@ class SqlIdempotency:
         some = select(_I.workspace, _I.live, _I.key).where(_I.expires_at <= now).limit(limit)
         gone = delete(IDEMPOTENCY).where(tuple_(_I.workspace, _I.live, _I.key).in_(some))
         return self._db.execute(gone).rowcount
+
+    def lasting(self, after: tuple[int, bool, bytes], limit: int) -> list[IdempotencyRow]:
+        """Return answers without a time, those above ``after`` (workspace, live, key), in that order."""
+        place = (_I.workspace, _I.live, _I.key)
+        query = select(IDEMPOTENCY).where(tuple_(*place) > tuple_(*after), _I.expires_at.is_(None))
+        return structs(IdempotencyRow, self._db.execute(query.order_by(*place).limit(limit)))
+
+    def drop(self, row: IdempotencyRow) -> None:
+        """Delete an answer; one that is not there is harmless."""
+        mine = (_I.workspace == row.workspace, _I.live == row.live, _I.key == row.key)
+        self._db.execute(delete(IDEMPOTENCY).where(*mine))

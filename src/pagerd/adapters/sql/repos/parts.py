@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Table, and_, delete, insert, select, tuple_, update
 
-from pagerd.adapters.sql.repos.rows import columns, struct, structs
+from pagerd.adapters.sql.repos.rows import Locking, columns, struct, structs
 from pagerd.adapters.sql.tables import ADDRESS_CHUNK, PART, PAYLOAD
 from pagerd.ports.store import PartRow, Payload
 
@@ -14,19 +14,19 @@ from pagerd.ports.store import PartRow, Payload
 class SqlParts:
     """Implements ``ports.store.Parts``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, changes: bool) -> None:
         self._db = connection
+        self._rows = Locking(connection, PART, changes=changes)
 
     def put(self, row: PartRow) -> int | None:
         """Keep a part, replacing the same number; return the block it replaced, if any."""
         old = self.get(row.session, row.part)
-        self._db.execute(delete(PART).where(PART.c.session == row.session, PART.c.part == row.part))
-        self._db.execute(insert(PART).values(columns(PART, row)))
+        self._rows.put(columns(PART, row))
         return None if old is None or old.block == row.block else old.block
 
     def get(self, session: int, part: int) -> PartRow | None:
         """Return one part, or ``None``."""
-        row = self._db.execute(select(PART).where(PART.c.session == session, PART.c.part == part)).first()
+        row = self._rows.get(session, part)
         return None if row is None else struct(PartRow, row)
 
     def all(self, session: int) -> list[PartRow]:
@@ -54,6 +54,22 @@ class SqlParts:
         c = PAYLOAD.c
         row = self._db.execute(select(PAYLOAD).where(c.session == session, c.block == block, c.seq == seq)).first()
         return None if row is None else Payload(block=row.block, seq=row.seq, n=row.n, blob=row.blob)
+
+    def payloads(self, session: int, first: int, last: int) -> dict[int, Payload]:
+        """Return the payloads of the batches from ``first`` to ``last`` by number; those erased are not in it."""
+        query = select(PART.c.block, PART.c.base, PART.c.batches).where(
+            PART.c.session == session, PART.c.base < last, PART.c.base + PART.c.batches >= first
+        )
+        spans = [tuple(row) for row in self._db.execute(query)] or [(0, 0, last)]
+        found: dict[int, Payload] = {}
+        for block, base, batches in spans:
+            seqs = (max(1, first - base), min(batches, last - base))
+            c = PAYLOAD.c
+            rows = self._db.execute(
+                select(c.seq, c.n, c.blob).where(c.session == session, c.block == block, c.seq.between(*seqs))
+            )
+            found |= {base + seq: Payload(block=block, seq=seq, n=n, blob=bytes(blob)) for seq, n, blob in rows}
+        return found
 
     def add_addresses(self, session: int, block: int, records: bytes) -> None:
         """Keep a block's blind address records, sorted."""
@@ -90,3 +106,12 @@ class SqlParts:
             )
             found.update(self._db.execute(query.distinct()).scalars())
         return sorted(found)
+
+    def clear(self, session: int, limit: int) -> int:
+        """Delete up to ``limit`` of a session's parts, payloads and address records; return how many."""
+        gone = 0
+        for table in (PART, PAYLOAD, ADDRESS_CHUNK):
+            keys = list(table.primary_key.columns)
+            some = select(*keys).where(table.c.session == session).limit(limit - gone)
+            gone += self._db.execute(delete(table).where(tuple_(*keys).in_(some))).rowcount
+        return gone

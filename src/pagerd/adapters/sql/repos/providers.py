@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 
-from pagerd.adapters.sql.repos.rows import columns, struct, structs
+from pagerd.adapters.sql.repos.rows import Locking, columns, struct, structs
 from pagerd.adapters.sql.tables import PROVIDER, PROVIDER_NUMBER
 from pagerd.ports.store import ProviderRow
 
@@ -15,19 +15,19 @@ _N = PROVIDER_NUMBER.c
 class SqlProviders:
     """Implements ``ports.store.Providers``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, changes: bool) -> None:
         self._db = connection
+        self._rows = Locking(connection, PROVIDER, changes=changes)
 
     def put(self, row: ProviderRow) -> None:
         """Insert or replace a provider; ``number`` 0 gives it one that no other ever had."""
         values = columns(PROVIDER, row)
         values["number"] = row.number or self.number(row.workspace, row.name)
-        self._db.execute(delete(PROVIDER).where(_P.workspace == row.workspace, _P.name == row.name))
-        self._db.execute(insert(PROVIDER).values(values))
+        self._rows.put(values)
 
     def get(self, workspace: int, name: str) -> ProviderRow | None:
         """Return a provider, or ``None``."""
-        row = self._db.execute(select(PROVIDER).where(_P.workspace == workspace, _P.name == name)).first()
+        row = self._rows.get(workspace, name)
         return None if row is None else struct(ProviderRow, row)
 
     def all(self, workspace: int) -> list[ProviderRow]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 
+from pagerd.adapters.sql.repos.rows import Locking
 from pagerd.adapters.sql.tables import FACT, REASON_CODE
 from pagerd.core.outcomes import Reason, ReasonClass
 
@@ -33,15 +34,14 @@ class SqlReasons:
 class SqlFacts:
     """Implements ``ports.store.Facts``."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
+    def __init__(self, connection: Connection, *, changes: bool) -> None:
+        self._rows = Locking(connection, FACT, changes=changes)
 
     def get(self, name: str) -> bytes | None:
         """Return a value, or ``None``."""
-        found = self._db.execute(select(FACT.c.value).where(FACT.c.name == name)).scalar()
-        return None if found is None else bytes(found)
+        row = self._rows.get(name)
+        return None if row is None else bytes(row.value)
 
     def set(self, name: str, value: bytes) -> None:
         """Keep a value, replacing the old one."""
-        self._db.execute(delete(FACT).where(FACT.c.name == name))
-        self._db.execute(insert(FACT).values(name=name, value=value))
+        self._rows.put({"name": name, "value": value})

@@ -6,9 +6,54 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Row, Table
+from sqlalchemy import Connection, Row, Table, and_, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Locking:
+    """Reads rows in order to write them again, and writes them, so that of two changes the second sees the first.
+
+    A row that is there is locked until the change ends (SQLite has one writer anyway, and nothing to lock with). One
+    that is not there can't be locked: it is then inserted and never replaced, so that of two changes that both missed
+    it one fails, and is run again.
+    """
+
+    def __init__(self, db: Connection, table: Table, *, changes: bool) -> None:
+        """Without ``changes`` nothing is locked: a look must not."""
+        self._db = db
+        self._table = table
+        self._changes = changes
+        self._missed: set[tuple[Any, ...]] = set()
+
+    def get(self, *key: Any) -> Row[Any] | None:
+        """Return the row with a primary key, or ``None``."""
+        query = select(self._table).where(_at(self._table, key))
+        row = self._db.execute(query.with_for_update(key_share=True) if self._changes else query).first()
+        if row is None:
+            self._missed.add(key)
+        return row
+
+    def put(self, values: dict[str, Any]) -> None:
+        """Replace the row with the same primary key, or insert it; it is never away in between."""
+        key = tuple(values[column.name] for column in self._table.primary_key)
+        if key in self._missed:
+            self._missed.discard(key)
+            self._db.execute(insert(self._table).values(values))
+        else:
+            put(self._db, self._table, values)
+
+
+def put(db: Connection, table: Table, values: dict[str, Any]) -> None:
+    """Replace the row with the same primary key, or insert it; it is never away in between."""
+    key = tuple(values[column.name] for column in table.primary_key)
+    if not db.execute(update(table).where(_at(table, key)).values(values)).rowcount:
+        db.execute(insert(table).values(values))
+
+
+def _at(table: Table, key: tuple[Any, ...]) -> ColumnElement[bool]:
+    return and_(*(column == value for column, value in zip(table.primary_key, key, strict=True)))
 
 
 def struct(kind: type[S], row: Row[Any]) -> S:

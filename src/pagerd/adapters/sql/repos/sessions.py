@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, delete, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from pagerd.adapters.sql.repos.rows import columns, struct, structs
-from pagerd.adapters.sql.tables import SESSION, SESSION_COUNT, SESSION_REASON
+from pagerd.adapters.sql.tables import FRESH, SESSION, SESSION_COUNT, SESSION_REASON
 from pagerd.core.balance import FIELDS, Counts, as_tuple, of_tuple
+from pagerd.core.policy import Priority
 from pagerd.core.states import FINISHED_SESSION, RecipientState, SessionState
 from pagerd.ports.store import SessionRow
 
 SHARD: Final = 0
-"""Counters have a row per writing process; the embedded store has one writer."""
+"""Counters have a row for each writer; this is the one of changes. The embedded store has no other."""
 _C = SESSION.c
 _FINISHED = [state.value for state in FINISHED_SESSION]
 
@@ -22,8 +24,9 @@ _FINISHED = [state.value for state in FINISHED_SESSION]
 class SqlSessions:
     """Implements ``ports.store.Sessions``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, changes: bool) -> None:
         self._db = connection
+        self._changes = changes
 
     def add(self, row: SessionRow, counts: Counts) -> int:
         """Insert a session with its counters; return its number."""
@@ -77,8 +80,10 @@ class SqlSessions:
     def reasons(self, number: int) -> list[tuple[RecipientState, int, int]]:
         """Return (state, reason number, how many), those that are not zero."""
         table = SESSION_REASON
-        query = select(table.c.state, table.c.reason, table.c.n).where(table.c.session == number, table.c.n != 0)
-        return [(RecipientState(state), reason, n) for state, reason, n in self._db.execute(query)]
+        n = func.sum(table.c.n)
+        query = select(table.c.state, table.c.reason, n).where(table.c.session == number)
+        query = query.group_by(table.c.state, table.c.reason).having(n != 0)
+        return [(RecipientState(state), reason, int(n)) for state, reason, n in self._db.execute(query)]
 
     def count_reason(self, number: int, state: RecipientState, reason: int, delta: int) -> None:
         """Add ``delta`` to one reason's counter."""
@@ -115,6 +120,26 @@ class SqlSessions:
         """Return finished sessions whose key may go."""
         return self._where(and_(_C.finished_at.is_not(None), ~_C.settled_key, _C.finished_at < finished_before), limit)
 
+    def fresh(self, priority: Priority, after: int, now: float, limit: int) -> list[SessionRow]:
+        """Return sessions that run and have fresh work, in order of number, those above ``after``."""
+        query = select(SESSION).where(
+            _C.priority == priority.value, _C.number > after, FRESH, or_(_C.expires_at.is_(None), _C.expires_at > now)
+        )
+        return self._many(query.order_by(_C.number).limit(limit))
+
+    def advance(self, cursors: Sequence[tuple[int, int]], now: float) -> None:
+        """Let (session, number) be its ``next_no``, as a first claim does; never back, nor where it does not run."""
+        statement = update(SESSION).where(
+            _C.number == bindparam("session"),
+            _C.next_no < bindparam("cursor"),
+            _C.stop_no >= bindparam("cursor") - 1,
+            or_(_C.state == "ready", _C.state == "running"),
+        )
+        values = {"next_no": bindparam("cursor"), "state": "running", "started_at": func.coalesce(_C.started_at, now)}
+        if cursors:
+            rows = [{"session": session, "cursor": cursor} for session, cursor in sorted(cursors)]
+            self._db.execute(statement.values(values), rows)
+
     def next_after(self, number: int, limit: int) -> list[SessionRow]:
         """Return sessions and messages in order of number, those above ``number``."""
         return self._many(select(SESSION).where(_C.number > number).order_by(_C.number).limit(limit))
@@ -131,5 +156,5 @@ class SqlSessions:
         return structs(SessionRow, self._db.execute(query))
 
     def _one(self, query: Select[Any]) -> SessionRow | None:
-        row = self._db.execute(query).first()
+        row = self._db.execute(query.with_for_update(key_share=True) if self._changes else query).first()
         return None if row is None else struct(SessionRow, row)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 
-from pagerd.adapters.sql.repos.rows import columns, struct, structs
+from pagerd.adapters.sql.repos.rows import Locking, columns, struct, structs
 from pagerd.adapters.sql.tables import TEMPLATE, TEMPLATE_VERSION
 from pagerd.core.errors import Conflict
 from pagerd.ports.store import TemplateRow, VersionRow
@@ -16,12 +16,13 @@ _V = TEMPLATE_VERSION.c
 class SqlTemplates:
     """Implements ``ports.store.Templates``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, changes: bool) -> None:
         self._db = connection
+        self._rows = Locking(connection, TEMPLATE, changes=changes)
 
     def get(self, workspace: int, name: str) -> TemplateRow | None:
         """Return a template, or ``None``."""
-        row = self._db.execute(select(TEMPLATE).where(_T.workspace == workspace, _T.name == name)).first()
+        row = self._rows.get(workspace, name)
         return None if row is None else struct(TemplateRow, row)
 
     def page(self, workspace: int, limit: int, after: str) -> list[TemplateRow]:
@@ -31,8 +32,7 @@ class SqlTemplates:
 
     def save(self, row: TemplateRow) -> None:
         """Insert or replace a template."""
-        self._db.execute(delete(TEMPLATE).where(_T.workspace == row.workspace, _T.name == row.name))
-        self._db.execute(insert(TEMPLATE).values(columns(TEMPLATE, row)))
+        self._rows.put(columns(TEMPLATE, row))
 
     def publish(self, row: VersionRow) -> None:
         """Insert a version; the same number again raises :class:`Conflict`."""

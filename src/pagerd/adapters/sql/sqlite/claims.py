@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heapreplace
+from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from pagerd.adapters.sql.queues import ALONE, queue_of
+from pagerd.adapters.sql.sqlite.arrivals import lost
+from pagerd.adapters.sql.sqlite.fresh import READY_TO_CLAIMED, take_fresh
+from pagerd.adapters.sql.sqlite.leases import Lease
+from pagerd.adapters.sql.sqlite.sealed import Range, payload
 from pagerd.adapters.sql.sqlite.statements import HOT
 from pagerd.adapters.sql.sqlite.tally import Tally
-from pagerd.core import balance, cells
+from pagerd.adapters.sql.turns import Fresh, shares
+from pagerd.core import balance
 from pagerd.core.batches import BatchKey, Claim
 from pagerd.core.policy import OnDoubt, Priority
 from pagerd.core.resolution import LOSSES_IN_ALL, Moves, died, died_as, taken_over
 from pagerd.core.states import BatchState
 from pagerd.ports.ledger import Want
-
-Fresh = tuple[int, int, int, int]
-"""A session with fresh work: its number, the first batch, the last batch, the round."""
 
 Due = tuple[int, int, int, int, int, bytes, str, str, float | None]
 """A waiting batch: session, number, token, losses, round, vector; its session's state, policy and expiry."""
@@ -29,17 +28,6 @@ _SESSIONS_AT_ONCE: Final = 64
 _LOOKS: Final = 20
 """So often one claim looks again for what is due, behind batches of sessions that do not run."""
 _RUNS: Final = ("ready", "running")
-_READY_TO_CLAIMED: Final = balance.change((BatchState.READY, b""), (BatchState.CLAIMED, b""))
-
-
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """Who claims, until when the claim is theirs, what time it is, and the numbers of the reasons claims give."""
-
-    worker: bytes
-    until: float
-    now: float
-    held: int
-    poison: int
 
 
 class Claims:
@@ -49,7 +37,7 @@ class Claims:
         self._last_served = {Priority.URGENT: 0, Priority.BULK: 0}
 
     def take(self, raw: sqlite3.Connection, wants: tuple[Want, ...], lease: Lease) -> list[Claim]:
-        """Return claims for ``wants``, due batches before fresh ones."""
+        """Return claims for ``wants``, due batches first, then what a queue lost, then fresh ones."""
         tally = Tally(raw)
         claims: list[Claim] = []
         for want in wants:
@@ -58,7 +46,10 @@ class Claims:
             if room > 0:
                 claims += self._waiting(raw, tally, queue, room, lease)
             room = want.batches - len(claims)
-            if room > 0 and not want.alone:
+            if room > 0 and want.published_before and not want.alone:
+                claims += lost(raw, tally, want.priority, want.published_before, room, lease)
+            room = want.batches - len(claims)
+            if room > 0 and want.fresh and not want.alone:
                 claims += self._fresh(raw, tally, want.priority, room, lease)
         tally.settle(lease.now)
         return claims
@@ -83,14 +74,14 @@ class Claims:
             raw.execute(HOT["take_waiting"], (token + 1, lease.until, lease.worker, moves.vec, session, no))
             tally.count(session, balance.change((BatchState.WAITING, vec), (BatchState.CLAIMED, moves.vec)))
             tally.moves(session, no, round_, moves)
-            _, payload, place = _payload(raw, session, no)
+            sealed = payload(raw, session, no)
             claims.append(
                 Claim(
                     key=BatchKey(session, no),
                     token=token + 1,
                     vec=moves.vec,
-                    payload=payload,
-                    payload_at=place,
+                    payload=sealed.blob,
+                    payload_at=sealed.place,
                     losses=losses,
                     round=round_,
                 )
@@ -104,11 +95,10 @@ class Claims:
             room = n - len(claims)
             for session, next_no, last, round_ in shares(sessions, under_way, room):
                 raw.execute(HOT["advance"], (last + 1, lease.now, session))
-                for no in range(next_no, last + 1):
-                    claim = _take_fresh(raw, BatchKey(session, no), round_, priority, lease)
-                    if claim is not None:
-                        tally.count(session, _READY_TO_CLAIMED)
-                        claims.append(claim)
+                taken = take_fresh(raw, Range(session, next_no, last), round_, priority, lease)
+                for _ in taken:
+                    tally.count(session, READY_TO_CLAIMED)
+                claims += taken
                 self._last_served[priority] = session
         return claims
 
@@ -119,51 +109,6 @@ class Claims:
             again = raw.execute(HOT["fresh"], (priority.value, 0, now, _SESSIONS_AT_ONCE - len(found))).fetchall()
             found += [row for row in again if row[0] <= after]
         return found
-
-
-def shares(sessions: Sequence[Fresh], under_way: Mapping[int, int], n: int) -> list[Fresh]:
-    """Return which batches each session gets of ``n``: (session, first, last, round).
-
-    The next batch always goes to the session that has the fewest under way, so that a small session that comes in
-    beside a big one is not kept waiting for half of the lanes, but takes what comes free until they have equal shares.
-    """
-    queue = [(under_way.get(session[0], 0), turn) for turn, session in enumerate(sessions)]
-    heapify(queue)
-    taken = [0] * len(sessions)
-    while queue and n > 0:
-        busy, turn = queue[0]
-        _, first, stop, _ = sessions[turn]
-        if first + taken[turn] > stop:
-            heappop(queue)
-            continue
-        taken[turn] += 1
-        n -= 1
-        heapreplace(queue, (busy + 1, turn))
-    return [
-        (session, first, first + some - 1, round_)
-        for (session, first, _, round_), some in zip(sessions, taken, strict=True)
-        if some
-    ]
-
-
-def _take_fresh(raw: sqlite3.Connection, key: BatchKey, round_: int, priority: Priority, lease: Lease) -> Claim | None:
-    n, payload, place = _payload(raw, key.session, key.no)
-    row = raw.execute(
-        HOT["take_fresh"],
-        (key.session, key.no, priority.value, round_, lease.until, lease.worker, cells.fresh(n)),
-    ).fetchone()
-    if row is None:  # settled at the door: everybody in it was refused or a duplicate
-        return None
-    return Claim(key=key, token=row[0], vec=row[1], payload=payload, payload_at=place, losses=0, round=round_)
-
-
-def _payload(raw: sqlite3.Connection, session: int, no: int) -> tuple[int, bytes, bytes]:
-    """Return (recipients, sealed blob, what the seal bound it to)."""
-    part = raw.execute(HOT["part_of"], (session, no)).fetchone()
-    block, seq = (0, no) if part is None else (part[0], no - part[1])
-    row = raw.execute(HOT["payload"], (session, block, seq)).fetchone()
-    place = block.to_bytes(4, "big") + seq.to_bytes(4, "big")
-    return (0, b"", place) if row is None else (row[0], row[1], place)
 
 
 def give_back(raw: sqlite3.Connection, lease: Lease, limit: int) -> int:

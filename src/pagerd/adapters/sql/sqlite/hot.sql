@@ -33,20 +33,23 @@ UPDATE session
    SET next_no = ?, state = 'running', started_at = coalesce(started_at, ?)
  WHERE number = ?;
 
--- name: take_fresh
-INSERT INTO batch (session, no, state, queue, token, losses, round, lease_until, worker, vec)
-VALUES (?, ?, 2, ?, 1, 0, ?, ?, ?, ?)
-    ON CONFLICT (session, no) DO UPDATE
-   SET state = 2, token = token + 1, round = excluded.round, lease_until = excluded.lease_until,
-       worker = excluded.worker, run_at = NULL
- WHERE batch.state = 0
-RETURNING token, vec;
+-- name: standing
+SELECT no, state, token, vec FROM batch WHERE session = ? AND no BETWEEN ? AND ?;
 
--- name: part_of
-SELECT block, base FROM upload_part WHERE session = ?1 AND base < ?2 AND base + batches >= ?2;
+-- name: insert_fresh
+INSERT INTO batch (session, no, state, queue, token, losses, round, lease_until, worker, vec) VALUES :rows;
 
--- name: payload
-SELECT n, blob FROM batch_payload WHERE session = ? AND block = ? AND seq = ?;
+-- name: take_ready
+UPDATE batch
+   SET state = 2, token = token + 1, round = ?, lease_until = ?, worker = ?, run_at = NULL
+ WHERE session = ? AND no = ? AND state = 0;
+
+-- name: parts_of
+SELECT block, base, base + batches FROM upload_part
+ WHERE session = ?1 AND base < ?3 AND base + batches >= ?2 ORDER BY base;
+
+-- name: payloads
+SELECT seq, n, blob FROM batch_payload WHERE session = ? AND block = ? AND seq BETWEEN ? AND ?;
 
 -- name: session_state
 SELECT state, expires_at FROM session WHERE number = ?;
@@ -56,15 +59,20 @@ SELECT 1 FROM batch WHERE session = ? AND no = ? AND token = ? AND state IN (2, 
 
 -- name: write
 UPDATE batch
-   SET state = ?, vec = ?, run_at = ?, losses = losses + ?, queue = CASE WHEN losses + ? >= 2 THEN 2 ELSE queue END,
-       lease_until = CASE WHEN ? THEN lease_until END, worker = CASE WHEN ? THEN worker END
- WHERE session = ? AND no = ? AND token = ? AND state IN (2, 3);
+   SET state = w.state, vec = w.vec, run_at = w.run_at, losses = losses + w.lost,
+       queue = CASE WHEN losses + w.lost >= 2 THEN 2 ELSE queue END,
+       lease_until = CASE WHEN w.state IN (2, 3) THEN lease_until END,
+       worker = CASE WHEN w.state IN (2, 3) THEN worker END
+  FROM (SELECT column1 AS session, column2 AS no, column3 AS token, column4 AS state, column5 AS vec,
+               column6 AS run_at, column7 AS lost FROM (VALUES :rows)) AS w
+ WHERE batch.session = w.session AND batch.no = w.no AND batch.token = w.token AND batch.state IN (2, 3)
+RETURNING session, no, token;
 
 -- name: round_of
 SELECT round FROM batch WHERE session = ? AND no = ?;
 
 -- name: attempt
-INSERT OR IGNORE INTO attempt (session, no, token, seq, record) VALUES (?, ?, ?, ?, ?);
+INSERT OR IGNORE INTO attempt (session, no, token, seq, record) VALUES :rows;
 
 -- name: leave
 DELETE FROM exception WHERE session = ? AND no = ? AND idx = ?;

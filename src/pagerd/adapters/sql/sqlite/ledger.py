@@ -10,15 +10,17 @@ from typing import Final
 
 import msgspec
 
-from pagerd.adapters.sql.sqlite.claims import Claims, Lease, give_back
+from pagerd.adapters.sql.sqlite.arrivals import take
+from pagerd.adapters.sql.sqlite.claims import Claims, give_back
 from pagerd.adapters.sql.sqlite.flushes import Flushes
+from pagerd.adapters.sql.sqlite.leases import Lease
 from pagerd.adapters.sql.sqlite.statements import HOT
 from pagerd.adapters.sql.sqlite.store import SqliteStore
 from pagerd.adapters.sql.sqlite.writer import Hands
-from pagerd.core.batches import Claim
+from pagerd.core.batches import BatchKey, Claim
 from pagerd.core.resolution import HELD, POISON
 from pagerd.core.states import BatchState
-from pagerd.ports.ledger import Said, Want, Write
+from pagerd.ports.ledger import Arrival, Said, Want, Write
 from pagerd.ports.time import Clock
 
 _SWEEP: Final = 200
@@ -53,6 +55,12 @@ class SqliteLedger:
         asked = tuple(wants)
         return await self._store.writer.do(lambda hands: self._claims.take(hands.raw, asked, lease), safe=True)
 
+    async def take(self, worker: bytes, arrivals: Sequence[Arrival]) -> list[Claim | None]:
+        """Claim the batches that a queue brought, in order, durable before it returns."""
+        lease = await self._lease(worker)
+        brought = tuple(arrivals)
+        return await self._store.writer.do(lambda hands: take(hands.raw, brought, lease), safe=True)
+
     async def flush(self, writes: Sequence[Write]) -> list[Said]:
         """Write all; return what became of each, in order, once it is durable."""
         said = await self._flushes.add(writes)
@@ -69,6 +77,10 @@ class SqliteLedger:
     def lease_end(self) -> float:
         """Return the monotonic time up to which this process's claims are certainly its own."""
         return self._lease_end
+
+    def holds(self, key: BatchKey, token: int) -> bool:  # noqa: ARG002 - no other process could have taken it
+        """Tell whether a claim is still this process's: while it has the file, it is."""
+        return True
 
     async def sweep(self) -> int:
         """Give back what workers of earlier processes hold: this store has one, so all but our own are gone."""

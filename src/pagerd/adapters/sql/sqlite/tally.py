@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Final
 
 from pagerd.adapters.sql.sqlite.statements import HOT
@@ -15,7 +14,6 @@ from pagerd.core.states import RecipientState
 # The columns are the fields of core.balance.Counts, so these two are made of them.
 _COUNT: Final = HOT["count"].replace(":changes", ", ".join(f"{name} = {name} + ?" for name in FIELDS))
 _COUNTS: Final = HOT["counts"].replace(":columns", ", ".join(FIELDS))
-_NOTHING: Final = (0,) * len(FIELDS)
 
 
 class Tally:
@@ -23,13 +21,12 @@ class Tally:
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
-        self._counts: dict[int, tuple[int, ...]] = {}
+        self._counts: Counter[tuple[int, tuple[int, ...]]] = Counter()
         self._reasons: defaultdict[tuple[int, RecipientState, int], int] = defaultdict(int)
 
     def count(self, session: int, delta: tuple[int, ...]) -> None:
         """Add a delta, in the order of ``balance.FIELDS``."""
-        known = self._counts.get(session)
-        self._counts[session] = delta if known is None else tuple(map(operator.add, known, delta))
+        self._counts[session, delta] += 1  # most batches of a group change alike, so they are added up in the end
 
     def reason(self, session: int, state: RecipientState, reason: int, n: int) -> None:
         """Add to a reason's counter."""
@@ -49,12 +46,20 @@ class Tally:
         for (session, state, reason), n in self._reasons.items():
             if n:
                 self._raw.execute(HOT["count_reason"], (session, state.value, reason, n))
-        for session, delta in self._counts.items():
-            if delta == _NOTHING:
+        for session, delta in self._deltas().items():
+            if not any(delta):
                 continue
             row = self._raw.execute(_COUNT, (*delta, session)).fetchone()
             if row is not None and row[0] == 0:
                 self._finish(session, now)
+
+    def _deltas(self) -> dict[int, list[int]]:
+        """Return the sum of each session's deltas."""
+        sums: dict[int, list[int]] = {}
+        for (session, delta), n in self._counts.items():
+            known = sums.setdefault(session, [0] * len(FIELDS))
+            sums[session] = [a + n * b for a, b in zip(known, delta, strict=True)]
+        return sums
 
     def _finish(self, session: int, now: float) -> None:
         counts = of_tuple(self._raw.execute(_COUNTS, (session,)).fetchone())

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
-from pagerd.adapters.sql.sqlite.statements import HOT
+from pagerd.adapters.sql.sqlite.statements import HOT, with_rows
 from pagerd.adapters.sql.sqlite.tally import Tally
-from pagerd.core.states import BatchState
 from pagerd.ports.ledger import Said, Write
-
-_HOLDING: Final = (BatchState.CLAIMED, BatchState.DISPATCHING)
 
 
 def write_all(raw: sqlite3.Connection, writes: Sequence[Write], now: float) -> list[Said]:
     """Write all; return what became of each, in order."""
-    tally = Tally(raw)
+    _attempts(raw, writes)
     runs: dict[int, bool] = {}
-    said = []
-    for write in writes:
-        session, no = write.key.session, write.key.no
-        if write.attempt is not None:
-            raw.execute(HOT["attempt"], (session, no, write.token, write.window, write.attempt))
+    said = [Said.LOST] * len(writes)
+    going: dict[tuple[int, int, int], int] = {}
+    tally = Tally(raw)
+    for at, write in enumerate(writes):
+        session, no, token = place = (write.key.session, write.key.no, write.token)
         if write.needs_running:
             if session not in runs:
                 runs[session] = _runs(raw, session, now)
             if not runs[session]:
-                held = raw.execute(HOT["held"], (session, no, write.token)).fetchone()
-                said.append(Said.STOPPED if held else Said.LOST)
+                if raw.execute(HOT["held"], (session, no, token)).fetchone():
+                    said[at] = Said.STOPPED
                 continue
-        said.append(_write(raw, tally, write))
+        if place in going:  # twice in one group: in the order in which they came
+            _go(raw, tally, writes, going, said)
+            going = {}
+        going[place] = at
+    _go(raw, tally, writes, going, said)
     tally.settle(now)
     return said
+
+
+def _attempts(raw: sqlite3.Connection, writes: Sequence[Write]) -> None:
+    """Keep what providers said, also where the token is lost."""
+    rows = [(w.key.session, w.key.no, w.token, w.window, w.attempt) for w in writes if w.attempt is not None]
+    for _ in with_rows(raw, "attempt", rows):
+        pass
 
 
 def _runs(raw: sqlite3.Connection, session: int, now: float) -> bool:
@@ -40,22 +47,27 @@ def _runs(raw: sqlite3.Connection, session: int, now: float) -> bool:
     return state in ("ready", "running") and (expires_at is None or expires_at > now)
 
 
-def _write(raw: sqlite3.Connection, tally: Tally, write: Write) -> Said:
-    session, no = write.key.session, write.key.no
-    holding = write.state in _HOLDING
-    lost = int(write.lost)
-    done = raw.execute(
-        HOT["write"],
-        (write.state.value, write.vec, write.run_at, lost, lost, holding, holding, session, no, write.token),
-    )
-    if not done.rowcount:
-        return Said.LOST
-    tally.count(session, write.counts)
-    if write.enter or write.leave:
-        _exceptions(raw, write)
-    for delta in write.reasons:
-        tally.reason(session, delta.state, delta.reason, delta.n)
-    return Said.WRITTEN
+def _go(
+    raw: sqlite3.Connection,
+    tally: Tally,
+    writes: Sequence[Write],
+    going: Mapping[tuple[int, int, int], int],
+    said: list[Said],
+) -> None:
+    """Write those at the places ``going``, each under its token, and note in ``said`` which still had it."""
+    rows = [
+        (*place, write.state.value, write.vec, write.run_at, write.lost)
+        for place, write in ((place, writes[at]) for place, at in going.items())
+    ]
+    for place in with_rows(raw, "write", rows):
+        at = going[place]
+        said[at] = Said.WRITTEN
+        write = writes[at]
+        tally.count(place[0], write.counts)
+        if write.enter or write.leave:
+            _exceptions(raw, write)
+        for delta in write.reasons:
+            tally.reason(place[0], delta.state, delta.reason, delta.n)
 
 
 def _exceptions(raw: sqlite3.Connection, write: Write) -> None:

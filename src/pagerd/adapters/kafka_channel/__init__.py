@@ -1,0 +1,1 @@
+"""Notifications as records on a customer's own Kafka topic."""

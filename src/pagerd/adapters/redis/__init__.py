@@ -1,0 +1,1 @@
+"""Redis: a cache that processes share, hints between them, and one pace for all."""

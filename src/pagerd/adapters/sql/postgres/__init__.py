@@ -1,0 +1,1 @@
+"""PostgreSQL: the same tables and promises for several processes on several machines."""

@@ -1,0 +1,1 @@
+"""Short messages over HTTP, in the shape of Twilio's API."""

@@ -1,0 +1,5 @@
+"""The one workspace of this release."""
+
+from typing import Final
+
+WORKSPACE: Final = 1
