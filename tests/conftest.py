@@ -27,6 +27,8 @@ from tools.services import Services
 S = TypeVar("S", bound=Server)
 _DATABASES_EACH = 64
 _counter = itertools.count()
+_given: list[str] = []
+"""The names that :func:`unique` gave."""
 
 
 @pytest.fixture(scope="session")
@@ -88,16 +90,27 @@ def redis_url(shared_services: Services) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka_servers(shared_services: Services) -> str:
-    """``bootstrap.servers`` of the shared Kafka; a test names topics and groups by :func:`unique`."""
+def kafka_servers(shared_services: Services) -> Iterator[str]:
+    """``bootstrap.servers`` of the shared Kafka; topics whose names begin with a :func:`unique` one go in the end."""
+    from confluent_kafka.admin import AdminClient
+
     _start(shared_services, "kafka")
-    return shared_services.kafka.servers
+    yield shared_services.kafka.servers
+    admin = AdminClient({"bootstrap.servers": shared_services.kafka.servers})
+    if ours := [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(tuple(_given))]:
+        for gone in admin.delete_topics(ours).values():
+            gone.exception(timeout=10)
 
 
 @pytest.fixture
 def unique() -> Callable[[str], str]:
     """``unique("topic")`` is a name that nobody else uses."""
-    return lambda word: f"{word}-{secrets.token_hex(6)}"
+
+    def make(word: str) -> str:
+        _given.append(f"{word}-{secrets.token_hex(6)}")
+        return _given[-1]
+
+    return make
 
 
 @pytest.fixture

@@ -328,7 +328,11 @@ def _check_times(worker: Worker) -> None:
 
 _PLACES: Final = {
     "queue": ("store", ("kafka://",), 'Write queue = "store", or "kafka://host:9092".'),
-    "cache": ("memory", ("redis://", "rediss://", "redis+unix://"), 'Write cache = "memory", or "redis://host:6379/0".'),
+    "cache": (
+        "memory",
+        ("redis://", "rediss://", "redis+unix://"),
+        'Write cache = "memory", or "redis://host:6379/0".',
+    ),
 }
 
 

@@ -28,7 +28,6 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 HIGHEST_EXPOSURE = 15  # of systemd-analyze's 100
-wired = pytest.mark.xfail(strict=True, reason="the settings of scale-out are not there yet; remove this when they are")
 
 
 @pytest.fixture
@@ -131,7 +130,6 @@ def test_secrets_are_different_each_time_and_never_made_over(secrets: Path) -> N
     assert len({before["postgres_password"], before["pagerd_password"]}) == 2
 
 
-@wired
 def test_the_settings_that_secrets_sh_writes_are_settings(secrets: Path) -> None:
     settings = config.read(secrets / "pagerd.toml", {}, {})
     assert settings.drafts()["mail"].kind == "smtp"

@@ -41,9 +41,12 @@ class MailVariant(CompiledVariant):
         Raise :class:`RenderFailed` where a value is not there, does not suit a filter, or too much comes out.
         """
         engines = self._engines
-        environment = engines.forgiving() if data._nulls else engines.quick  # noqa: SLF001 (see values)
-        if engines.spending is not None:
-            engines.spending.begin()
+        if engines.light is not None and data._size <= engines.light_up_to and not data._nulls:  # noqa: SLF001
+            environment = engines.light
+        else:
+            environment = engines.forgiving() if data._nulls else engines.quick  # noqa: SLF001 (see values)
+            if engines.spending is not None:
+                engines.spending.begin()
         render = environment.render_template
         name = self._subject
         try:

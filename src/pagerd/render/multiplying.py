@@ -8,6 +8,7 @@ seen by the engine's finalizer; what a name is given is shown to the test ``carr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import isqrt
 from typing import Final
 
 from pagerd.render.limits import FUEL, LOOPED_CHARS, PLAIN_USES
@@ -20,6 +21,9 @@ OPERATORS: Final = frozenset("~+*")
 _MAKING: Final = OPERATORS | frozenset("[{")
 _STATEMENTS: Final = words("for set with macro call filter")
 _REPEATING: Final = words("for macro call")
+_LIGHT: Final = words("if elif else endif endfor")
+_ESCAPED: Final = 6
+"""So many characters are made of one byte, at most: ``&quot;``; of packed numbers, fewer."""
 _NAMES: Final = MULTIPLYING_FILTERS | words("range namespace")
 
 
@@ -33,6 +37,40 @@ def multiplies(source: str) -> bool:
         if any(token.kind == "name" and token.text in _NAMES for token in segment.tokens):
             return True
     return uses > PLAIN_USES
+
+
+def light_up_to(sources: Iterable[str]) -> int:
+    """Return with how many bytes of data a template that repeats may run unmeasured all the same; 0: never.
+
+    That is where it only loops, each loop over a value as it was given and none inside another: then each print runs at
+    most once per byte of the data, and prints at most six characters for each of them.
+    """
+    most = LOOPED_CHARS
+    for source in sources:
+        prints, depth = 0, 0
+        for segment in scan(source):
+            if not _is_light(segment):
+                return 0
+            depth += (segment.statement == "for") - (segment.statement == "endfor")
+            if depth > 1:
+                return 0
+            prints += depth * (segment.kind is Kind.PRINT)
+        text = sum(_repeated(source))
+        most = min(most, isqrt(LOOPED_CHARS // (2 * _ESCAPED * max(prints, 1))), LOOPED_CHARS // (2 * max(text, 1)))
+    return most
+
+
+def _is_light(segment: Segment) -> bool:
+    """Tell whether a tag neither makes nor multiplies, and loops, if it does, over what it was given."""
+    if segment.statement == "for":
+        return all(
+            (token.kind == "name" and token.text != "recursive") or token.text in ".," for token in segment.tokens
+        )
+    if segment.kind is Kind.BLOCK and segment.statement not in _LIGHT:
+        return False
+    return not any(
+        token.text in OPERATORS or (token.kind == "name" and token.text in _NAMES) for token in segment.tokens
+    )
 
 
 def shown(source: str) -> str:

@@ -9,6 +9,7 @@ in a template would write one person's name into what the next person is shown. 
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 
@@ -20,10 +21,14 @@ class _Hidden:
 
 
 class Facts(dict[str, Any]):
-    """A mapping in a person's data; also the whole of it. ``_nulls`` tells whether a null is anywhere in it."""
+    """A mapping in a person's data; also the whole of it.
 
-    __slots__ = ("_nulls",)
+    ``_nulls`` tells whether a null is anywhere in it; ``_size``, of the whole, how many bytes it has at most.
+    """
+
+    __slots__ = ("_nulls", "_size")
     _nulls: bool
+    _size: int
     clear = copy = fromkeys = pop = popitem = setdefault = update = _Hidden()
 
 
@@ -44,9 +49,17 @@ def facts(data: dict[str, Any]) -> Facts:
     return over(Facts(), data, nulls=False)
 
 
-def over(base: Facts, data: dict[str, Any], *, nulls: bool) -> Facts:
-    """Return ``data`` guarded, over a guarded ``base``; ``nulls`` tells of a null inside a value of ``base``."""
+UNKNOWN: Final = sys.maxsize
+"""The size of data that nobody measured."""
+
+
+def over(base: Facts, data: dict[str, Any], *, nulls: bool, size: int = UNKNOWN) -> Facts:
+    """Return ``data`` guarded, over a guarded ``base``; ``nulls`` tells of a null inside a value of ``base``.
+
+    ``size`` is how many bytes both have at most.
+    """
     guarded = Facts(base)
+    guarded._size = size
     _update(guarded, data)
     for key, value in data.items():
         if value.__class__ in _CONTAINERS:

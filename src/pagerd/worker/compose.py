@@ -14,6 +14,7 @@ from pagerd.core.policy import Channel, SessionSpec
 from pagerd.core.recipients import Recipient
 from pagerd.render.compiled import CompiledTemplate
 from pagerd.render.errors import RenderFailed
+from pagerd.render.values import UNKNOWN
 from pagerd.render.variables import Completion
 
 _CONTENT: Final = frozenset(
@@ -58,11 +59,13 @@ class Composer:
         self._template = template
         self._spec = spec
         self._completion: Completion = template.completion(spec.data)
+        self._size = UNKNOWN
         makers = {Channel.EMAIL: self._mail, Channel.SMS: self._text, Channel.KAFKA: self._record}
         self._one: Callable[[Person, float], Message] = makers.get(spec.channel, self._unwritten)
 
-    def compose(self, people: Sequence[Person], now: float) -> Composed:
-        """Return messages and refusals, each person in one of them."""
+    def compose(self, people: Sequence[Person], now: float, size: int = UNKNOWN) -> Composed:
+        """Return messages and refusals, each person in one of them; ``size``: at most so many bytes is their data."""
+        self._size = size
         messages: list[Message] = []
         refusals: list[Refusal] = []
         for person in people:
@@ -82,7 +85,7 @@ class Composer:
         variant = self._template.variant(Channel.EMAIL, recipient.locale or self._spec.locale)
         if variant is None:
             self._unwritten(person, now)
-        parts = variant.render(self._completion.complete(recipient.data))
+        parts = variant.render(self._completion.complete(recipient.data, self._size))
         skeleton = variant.skeleton(self._spec.sender, self._spec.reply_to)
         key = f"{person.key}@{skeleton.domain}"
         to = recipient.address

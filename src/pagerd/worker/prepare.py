@@ -53,7 +53,7 @@ class Preparer:
             if composed is None:
                 return Prepared(messages=[], verdicts=[], refused=False, may_go=False, died=True)
         else:
-            composed = self._composer(brief, claim).compose(people, self._clock.now())
+            composed = self._composer(brief, claim).compose(people, self._clock.now(), len(claim.payload))
         return _judged(brief, composed)
 
     def _people(self, brief: Brief, claim: Claim, places: Sequence[int]) -> list[Person]:

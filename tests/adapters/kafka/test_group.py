@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pagerd.adapters.kafka.consumer import HIGH
+from pagerd.adapters.kafka import consumer
 from pagerd.adapters.kafka.queue import KafkaQueue
 from pagerd.adapters.kafka.settings import KafkaSettings, Secret
 from pagerd.core.errors import Unavailable
@@ -184,19 +184,64 @@ async def test_offsets_reset_to_the_beginning_bring_everything_again(
     assert numbers(await taken(member(), 20)) == list(range(20))
 
 
-async def test_a_full_buffer_pauses_its_partitions_and_no_others(member: Any, parcel: Any) -> None:
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Buffers that are soon full; return how many records fill one."""
+    monkeypatch.setattr(consumer, "HIGH", 64)
+    monkeypatch.setattr(consumer, "_LOW", 32)
+    monkeypatch.setattr(consumer, "_PORTION", 10)
+    return 64
+
+
+async def test_a_full_buffer_pauses_its_partitions_and_no_others(member: Any, parcel: Any, narrow: int) -> None:
     queue = member()
-    n = HIGH * 6
+    n = narrow * 10
     await queue.publish([parcel(no) for no in range(n)])
     first = await taken(queue, 1)
+    await until(lambda: B in queue._consumer._paused)
     await queue.publish([parcel(n, Priority.URGENT)])
     (urgent,) = await asyncio.wait_for(queue.take(Priority.URGENT, 1), 30)
     assert urgent.arrival.key.no == n
-    consumer = queue._consumer
-    await until(lambda: B in consumer._paused)
-    assert len(consumer._buffers[B]) <= 3 * HIGH
+    assert len(queue._consumer._buffers[B]) <= 2 * narrow
     rest = await taken(queue, n - 1)
     assert numbers([*first, *rest]) == list(range(n))
+
+
+async def test_a_buffer_of_many_bytes_is_full_too(
+    member: Any, parcel: Any, narrow: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_WIDE", 50_000)
+    queue = member()
+    await queue.publish([parcel(no, payload=b"x" * 10_000) for no in range(60)])
+    first = await taken(queue, 1)
+    await until(lambda: B in queue._consumer._paused)
+    assert len(queue._consumer._buffers[B]) < 40
+    assert numbers([*first, *await taken(queue, 59)]) == list(range(60))
+
+
+async def test_what_was_paused_flows_again_after_others_joined(member: Any, parcel: Any, narrow: int) -> None:
+    """The partitions that stay were paused; with those that go, their share of the full buffer is dropped."""
+    first, second = member(), member()
+    await first.publish([parcel(no) for no in range(narrow * 10)])
+    held = await taken(first, 1)
+    await until(lambda: B in first._consumer._paused)
+    joined = asyncio.create_task(second.take(B, 1))
+    first.ack(held[0].handle)
+    seen = {held[0].arrival.key.no, (await asyncio.wait_for(joined, 60))[0].arrival.key.no}
+    workers = [asyncio.create_task(_take_all(queue, seen)) for queue in (first, second)]
+    async with asyncio.timeout(60):
+        while len(seen) < narrow * 10:
+            await asyncio.sleep(0.01)
+    for worker in workers:
+        worker.cancel()
+
+
+async def _take_all(queue: KafkaQueue, seen: set[int]) -> None:
+    while True:
+        for one in await queue.take(B, 10):
+            assert isinstance(one, Delivery)
+            seen.add(one.arrival.key.no)
+            queue.ack(one.handle)
 
 
 async def test_records_that_are_none_of_ours(member: Any, parcel: Any, settings: KafkaSettings) -> None:

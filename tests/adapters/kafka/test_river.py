@@ -98,11 +98,10 @@ def once(n: int, start: int = 0) -> Counter[str]:
 async def test_everybody_is_told_once(river: Any, process: Any, rivers: Any) -> None:
     await process()
     sessions = [await river.admit(500), await river.admit(rivers.persons(300, start=1000), batch_size=7)]
-    message = await river.message("login@example.com")
+    await river.message("login@example.com")
     await finished(river, *sessions)
     await river.watch.until(lambda: "login@example.com" in told(river))
     assert told(river) == once(500) + once(300, 1000) + Counter(["login@example.com"])
-    assert message.startswith("msg_")
 
 
 async def test_every_record_twice(river: Any, process: Any, member: Any, settings: Any) -> None:
@@ -119,14 +118,9 @@ async def test_every_record_twice(river: Any, process: Any, member: Any, setting
 
 
 async def test_offsets_reset_to_the_beginning(river: Any, process: Any, member: Any, settings: Any) -> None:
-    """A second group of workers, at the beginning of the topic, is what a reset is: every record comes again."""
-    import msgspec
-
     first = await process()
     session = await river.admit(200)
     await finished(river, session)
-    again = KafkaQueue(settings, b"installation-one", river.watch, drain=1.0)
-    again._settings = msgspec.structs.replace(settings)
     from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
     from confluent_kafka.admin import AdminClient
 
@@ -153,9 +147,9 @@ async def test_offsets_reset_to_the_beginning(river: Any, process: Any, member: 
 async def test_a_worker_added_and_removed_in_the_middle(river: Any, process: Any, rivers: Any) -> None:
     await process(b"worker-a", lanes=2)
     session = await river.admit(1500)
-    for name in (b"worker-b", b"worker-c"):
-        other = await process(name, lanes=2)
-        await river.watch.until(lambda n=len(river.watch.done): len(river.watch.done) >= n + 40, timeout=60)
+    for done in (60, 120):
+        other = await process(lanes=2)
+        await river.watch.until(lambda done=done: len(river.watch.done) >= done, timeout=60)
         await other.stop()
     await finished(river, session)
     view = await river.view(session)

@@ -66,6 +66,7 @@ class Consumer:
         self._arrived = {priority: asyncio.Event() for priority in Priority}
         self._places: dict[tuple[str, int], Place] = {}
         self._paused: set[Priority] = set()
+        self._grown = False
         self._lock = threading.Condition()
         self._closing = threading.Event()
         self._committed_at = 0.0
@@ -177,12 +178,16 @@ class Consumer:
         """Pause the partitions of a queue whose buffer is full, and let them go on when it has room."""
         for priority, buffer in self._buffers.items():
             full = max(len(buffer) / HIGH, self._bytes[priority] / _WIDE)
-            if full >= 1 and priority not in self._paused:
-                self._paused.add(priority)
-                self._client.pause(self._partitions(priority))
-            elif full <= _LOW / HIGH and priority in self._paused:
+            if priority not in self._paused:
+                if full >= 1:
+                    self._paused.add(priority)
+                    self._client.pause(self._partitions(priority))
+            elif full <= _LOW / HIGH:
                 self._paused.discard(priority)
                 self._client.resume(self._partitions(priority))
+            elif self._grown:  # a partition that came meanwhile flows
+                self._client.pause(self._partitions(priority))
+        self._grown = False
 
     def _partitions(self, priority: Priority) -> list[Any]:
         topic, make = self._settings.topic(priority), library().TopicPartition
@@ -194,7 +199,7 @@ class Consumer:
         with self._lock:
             for one in partitions:
                 self._places[one.topic, one.partition] = Place(one.topic, one.partition)
-        self._paused.clear()  # a new partition flows: pause all of a full queue again
+        self._grown = True
 
     def _revoked(self, _client: Any, partitions: Sequence[Any]) -> None:
         """Drop what nobody was handed, wait a little for what is under way, commit, and let go."""
