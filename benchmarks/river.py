@@ -14,7 +14,7 @@ _SOURCE = 30_000
 
 
 def river(directory: Path, people: int, rounds: int = 3) -> dict[str, Any]:
-    """Tell ``people`` in ``rounds`` sessions, smtp-source before each and after the last; return medians."""
+    """Tell ``people``, ``rounds`` times, smtp-source before each and after the last; return medians."""
     ratios, rates, sources, cpus = [], [], [], []
     with smtp_sink() as port:
         server = Server(directory, port)
@@ -23,7 +23,7 @@ def river(directory: Path, people: int, rounds: int = 3) -> dict[str, Any]:
             finish(server, admit(server, 2_000, "warm"))
             before = smtp_source(port, _SOURCE)
             for number in range(rounds):
-                rate, cpu = _one(server, people // rounds, f"r{number}-")
+                rate, cpu = _one(server, people, f"r{number}-")
                 after = smtp_source(port, _SOURCE)
                 rates.append(rate)
                 cpus.append(cpu)
@@ -32,7 +32,8 @@ def river(directory: Path, people: int, rounds: int = 3) -> dict[str, Any]:
                 before = after
             metrics = server.call("GET", "/metrics").decode()
             return {
-                "people": people // rounds * rounds,
+                "people": people,
+                "rounds": rounds,
                 "messages_per_second": statistics.median(rates),
                 "smtp_source_per_second": statistics.median(sources),
                 "ratio": statistics.median(ratios),
@@ -40,7 +41,7 @@ def river(directory: Path, people: int, rounds: int = 3) -> dict[str, Any]:
                 "peak_memory_mib": server.peak_memory() / 2**20,
                 "longest_write_transaction_ms": metric(metrics, "pagerd_store_longest_transaction_seconds") * 1000,
                 "longest_commit_ms": metric(metrics, "pagerd_store_longest_commit_seconds") * 1000,
-                "messages_per_commit": people / metric(metrics, "pagerd_store_commits"),
+                "messages_per_commit": people * rounds / metric(metrics, "pagerd_store_commits"),
             }
         finally:
             server.stop()
@@ -51,7 +52,7 @@ def _one(server: Server, people: int, tag: str) -> tuple[float, float]:
     session = admit(server, people, tag)
     began, cpu = time.perf_counter(), server.cpu_seconds()
     already = server.call("GET", f"/v1/sessions/{session}")["told"]
-    view = finish(server, session, 0.2)
+    view = finish(server, session, 0.1)
     spent, took = server.cpu_seconds() - cpu, time.perf_counter() - began
     if view["told"] != people:
         raise SystemExit(f"only {view['told']} of {people} were told: {view['reasons']}")

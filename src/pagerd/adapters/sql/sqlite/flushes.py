@@ -13,7 +13,7 @@ from pagerd.ports.time import Clock
 
 _CROWD: Final = 3
 """So many writes in the last group, and lanes are busy."""
-_ENOUGH: Final = 16
+_ENOUGH: Final = 32
 """So many have gathered, and nobody waits for more."""
 _BREATH: Final = 0.003
 """Seconds that a smaller group of busy lanes waits once; docs/decisions/0013 says why."""
