@@ -19,6 +19,7 @@ from pagerd.adapters.metrics.prometheus import PrometheusWatch
 from pagerd.adapters.system.kill import KillAt
 from pagerd.adapters.system.time import SystemChance, SystemClock
 from pagerd.audience.addresses import checked
+from pagerd.audience.channels import known_as
 from pagerd.config import Settings
 from pagerd.core.errors import Invalid
 from pagerd.core.recipients import Flaw
@@ -223,7 +224,9 @@ def capture(settings: Settings, directory: Path | None) -> tuple[Mailbox, Captur
 
 
 def normalised(to: str) -> str:
-    """Return an address as the blind index knows it; raise :class:`Invalid` for what is none."""
+    """Return an address as the blind index knows it; raise :class:`Invalid` for what looks like mail and is none."""
+    if "@" not in to:
+        return known_as(to)
     mailbox = checked(to)
     if isinstance(mailbox, Flaw):
         raise Invalid(mailbox.detail, code=mailbox.code)

@@ -216,8 +216,13 @@ def test_faults_are_counted_beyond_the_first_hundred(read_csv: Read) -> None:
 
 
 def test_other_channels_are_not_supported_yet(read_csv: Read) -> None:
-    found = read_csv("phone,name\n+4412345,A\n", channel=Channel.SMS)
+    found = read_csv("to,name\nsomebody,A\n", channel=Channel.PUSH)
     assert [(f.code, f.line) for f in found.faults] == [("channel_not_supported_yet", 2)]
+
+
+def test_numbers_stand_in_a_column_of_their_own(read_csv: Read) -> None:
+    found = read_csv("name,phone\nA,+43 660 1234567\nB,4\n", channel=Channel.SMS)
+    assert [(f.code, f.line, f.column) for f in found.faults] == [("address_invalid", 3, 3)]
 
 
 NO_LINE_ENDS = str.maketrans("", "", "\r\n")

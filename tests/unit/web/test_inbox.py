@@ -326,3 +326,20 @@ def test_every_route_declares_who_may(mailbox: Mailbox):
 
 def test_two_apps_may_have_the_same_routes(mailbox: Mailbox):
     assert len(Litestar(inbox.routes(mailbox)).routes) == len(Litestar(inbox.routes(mailbox)).routes) > 5
+
+
+async def test_an_sms_shows_number_text_and_cost_and_can_do_nothing(client: AsyncTestClient, mailbox: Mailbox):
+    name = mailbox.deliver_text("Shop", "+12025550123", EVIL)
+    listed = Page((await client.get("/inbox")).text)
+    listed.assert_harmless()
+    assert "SMS" in listed.text
+    answer = await client.get(f"/inbox/{name}")
+    page = Page(answer.text)
+    page.assert_harmless()
+    assert "+12025550123" in page.text
+    assert "1 segment · UCS-2" in page.text
+    assert SEEN in page.text
+    assert (await client.get(f"/inbox/{name}/html")).status_code == 404
+    source = await client.get(f"/inbox/{name}/source")
+    assert source.headers["content-disposition"] == f'attachment; filename="{name}.txt"'
+    assert source.content == EVIL.encode()

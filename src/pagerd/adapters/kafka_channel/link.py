@@ -7,8 +7,10 @@ duplicates. Keys are partitioned as the Java client does.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -22,6 +24,7 @@ from pagerd.core.outcomes import FailureClass
 
 _LISTEN: Final = 0.5
 _GOODBYE: Final = 5.0
+_LET_GO: Final = frozenset({"_FATAL", "_PURGE_QUEUE"})
 _PROTOCOLS: Final = {
     (False, False): "PLAINTEXT",
     (False, True): "SSL",
@@ -61,7 +64,9 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._sure = False
         self._looking = asyncio.Lock()
-        self._auth: str | None = None
+        self._unfit: tuple[str, str] | None = None
+        self._fatal = ""
+        self._written = False
         self._closed = threading.Event()
         self._producer = Producer(configuration(settings, credential) | {"error_cb": self._noted})
         self._listener = threading.Thread(target=self._listen, name="pagerd-kafka", daemon=True)
@@ -99,6 +104,11 @@ class Link:
             raise _refusal(error) from error
         return future
 
+    @property
+    def broken(self) -> bool:
+        """Whether the producer met an error that it never gets over: only another one can go on."""
+        return bool(self._fatal)
+
     def doubt(self) -> None:
         """Look again before the next record."""
         self._sure = False
@@ -114,10 +124,10 @@ class Link:
         try:
             found = self._producer.list_topics(settings.topic, timeout=settings.connect_timeout)
         except KafkaException as error:
-            if self._auth is not None:
-                raise Refusal.before("_AUTHENTICATION", self._auth) from error
+            if self._unfit is not None:
+                raise Refusal.before(*self._unfit) from error
             raise _refusal(error) from error
-        self._auth = None
+        self._unfit = None
         wrong = found.topics[settings.topic].error
         if wrong is not None:
             raise Refusal.before(wrong.name(), f"topic {settings.topic}: {wrong.str()}")
@@ -130,17 +140,28 @@ class Link:
                 raise Refusal.before("not_loopback", words)
 
     def _listen(self) -> None:
-        """Serve reports until the link is closed; then purge what is left, and serve the reports of that."""
-        while not self._closed.is_set():
-            self._producer.poll(_LISTEN)
-        self._producer.purge()
-        self._producer.flush(_GOODBYE)
+        """Serve reports until the link is closed or broken; then purge what is left, and serve the reports of that."""
+        while not self._closed.is_set() and not self._fatal:
+            self._served(partial(self._producer.poll, _LISTEN))
+        self._closed.set()
+        self._served(self._producer.purge)
+        self._served(partial(self._producer.flush, _GOODBYE))
+
+    def _served(self, serve: Callable[[], object]) -> None:
+        """Let the library work; an error that it raises instead of reporting it is noted."""
+        try:
+            serve()
+        except KafkaException as error:
+            if error.args and isinstance(error.args[0], KafkaError):
+                self._noted(error.args[0])
 
     def _delivered(self, future: asyncio.Future[Report], error: KafkaError | None, record: Any) -> None:
         if error is None:
+            self._written = True
             report = Report(reference=f"{record.topic()}/{record.partition()}/{record.offset()}")
         else:
-            report = Report(error=error.name(), text=error.str())
+            gone = self._fatal and not self._written and error.name() in _LET_GO  # nothing of ours ever left
+            report = Report(error=self._fatal if gone else error.name(), text=error.str())
         try:
             self._loop.call_soon_threadsafe(_settle, future, report)
         except RuntimeError:
@@ -149,8 +170,10 @@ class Link:
     def _noted(self, error: KafkaError) -> None:
         """Take note of trouble with the connection, which concerns no record in particular."""
         self._sure = False
+        if error.fatal():
+            self._fatal = error.name()
         if codes.before(error.name()) is FailureClass.PROVIDER_CONFIG:
-            self._auth = error.str()
+            self._unfit = (error.name(), error.str())
 
 
 def configuration(settings: KafkaSettings, credential: str | None) -> dict[str, Any]:
@@ -167,7 +190,8 @@ def configuration(settings: KafkaSettings, credential: str | None) -> dict[str, 
         "message.max.bytes": settings.max_record_bytes,
         "queue.buffering.max.kbytes": settings.queue_bytes // 1000,
         "security.protocol": _PROTOCOLS[settings.user is not None, settings.tls],
-        "log_level": 0,
+        "logger": logging.getLogger("pagerd.kafka.client"),
+        "log_level": 2,  # what matters comes by error_cb
     }
     if settings.user is not None:
         known |= {"sasl.mechanism": settings.mechanism, "sasl.username": settings.user, "sasl.password": credential}

@@ -64,7 +64,7 @@ class KafkaProvider:
     async def ping(self) -> None:
         """Return when the brokers answer, take the credential and know the topic; raise :class:`Unavailable` if not."""
         try:
-            await (self._open()).ready(anew=True)
+            await self._open().ready(anew=True)
         except Refusal as refusal:
             raise Unavailable(f"{refusal.code}: {refusal.text}".rstrip(": "), code=refusal.code) from refusal
 
@@ -75,6 +75,9 @@ class KafkaProvider:
             await self._link.aclose()
 
     async def _ready(self) -> Link:
+        if self._link is not None and self._link.broken:
+            broken, self._link = self._link, None
+            await broken.aclose()
         link = self._open()
         await link.ready()
         return link

@@ -7,6 +7,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from pagerd.adapters.capture.mailbox import Mailbox
 from pagerd.adapters.metrics.logs import configure
 from pagerd.cli.server.running import Role, Running, running
 from pagerd.config import Settings
@@ -18,40 +21,59 @@ from pagerd.wiring.workspace import WORKSPACE
 
 DIRECTORY: Final = ".pagerd"
 SENDER: Final = "Pager <pager@dev.example>"
+ACCOUNT: Final = "AC" + "0" * 32
+NUMBER: Final = "+15005550006"
+"""The number that Twilio keeps as a sender for tests."""
 
 
 async def dev(settings: Settings, directory: Path, *, really_send: bool) -> None:
     """Serve for development until Ctrl-C; say where everything is."""
     configure(settings.log, for_people=True)
     async with AsyncExitStack() as stack:
-        up, smtp = await start(settings, directory, stack, really_send=really_send)
-        print(welcome(up, smtp, directory), flush=True)
+        up, takes = await start(settings, directory, stack, really_send=really_send)
+        print(welcome(up, takes, directory), flush=True)
         for words in up.house.providers.held_back.values():
             print(f"Disabled: {words}", flush=True)
         await up.stop.wait()
 
 
+class Takes(msgspec.Struct, frozen=True):
+    """Where the capture servers take mail and short messages (empty: the libraries for that are not installed)."""
+
+    smtp: str
+    sms: str
+
+    @property
+    def drafts(self) -> dict[str, ProviderDraft]:
+        """The providers that lead there."""
+        mail = ProviderDraft(kind="smtp", settings={"url": f"smtp://{self.smtp}", "from": SENDER})
+        if not self.sms:
+            return {"capture": mail}
+        texts = {"account": ACCOUNT, "base_url": f"http://{self.sms}", "from": NUMBER}
+        return {"capture": mail, "capture-sms": ProviderDraft(kind="twilio", settings=texts, credential="capture")}
+
+
 async def start(
     settings: Settings, directory: Path, stack: AsyncExitStack, *, really_send: bool
-) -> tuple[Running, str]:
-    """Bring the development server up; return it and where its capture takes mail."""
+) -> tuple[Running, Takes]:
+    """Bring the development server up; return it and where its capture takes messages."""
     from pagerd.web.inbox import routes
 
     prepare(directory)
     mailbox, server = capture(settings, directory / "inbox")
     smtp = await _start_capture(server)
     stack.push_async_callback(server.aclose)
-    draft = ProviderDraft(kind="smtp", settings={"url": f"smtp://{smtp}", "from": SENDER})
+    takes = Takes(smtp, await _start_sms(mailbox, settings.capture.host, stack))
     role = Role(
         next_free_port=True,
         dev=True,
-        inbox_routes=routes(mailbox, smtp=smtp),
-        extras=Extras(providers={} if settings.providers else {"capture": draft}, loopback_only=not really_send),
+        inbox_routes=routes(mailbox, smtp=takes.smtp, sms=takes.sms),
+        extras=Extras(providers={} if settings.providers else takes.drafts, loopback_only=not really_send),
     )
     up = await stack.enter_async_context(running(settings, role))
     stack.push_async_callback(mailbox.aclose)
     await save_key(up, directory)
-    return up, smtp
+    return up, takes
 
 
 def prepare(directory: Path) -> None:
@@ -80,13 +102,14 @@ async def save_key(up: Running, directory: Path) -> None:
     _write_private(directory / "pagerctl.toml", profile)
 
 
-def welcome(up: Running, smtp: str, directory: Path) -> str:
+def welcome(up: Running, takes: Takes, directory: Path) -> str:
     """Return what a newcomer wants to know."""
     return "\n".join(
         [
             f"pagerd is ready on {up.url}",
-            f"  inbox      {up.url}/inbox     every mail sent here; nothing leaves this machine",
-            f"  SMTP       {smtp}     takes mail from your own programs, too",
+            f"  inbox      {up.url}/inbox     every mail and SMS sent here; nothing leaves this machine",
+            f"  SMTP       {takes.smtp}     takes mail from your own programs, too",
+            *([f"  SMS        http://{takes.sms}     speaks the shape of Twilio's API"] if takes.sms else []),
             f"  API        {up.url}/docs      key in {directory / 'live.key'}",
             f"  data       {directory}",
             "Try: pagerctl templates push examples/templates --publish --yes",
@@ -107,6 +130,17 @@ async def _start_capture(server: object) -> str:
         server.port = 0
         await server.start()
         print(f"Port {wanted} is taken: the capture server listens on {server.port}.", flush=True)
+    return f"{server.host}:{server.port}"
+
+
+async def _start_sms(mailbox: Mailbox, host: str, stack: AsyncExitStack) -> str:
+    try:
+        from pagerd.adapters.capture.sms import SmsServer
+    except ImportError:  # the extra is not installed: development goes on without
+        return ""
+    server = SmsServer(mailbox, host=host)
+    await server.start()
+    stack.push_async_callback(server.aclose)
     return f"{server.host}:{server.port}"
 
 

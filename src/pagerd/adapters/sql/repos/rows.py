@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, Table, and_, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from pagerd.ports import keys, store
+
 S = TypeVar("S", bound=msgspec.Struct)
+
+
+def introduce(module: ModuleType) -> None:
+    """Let msgspec meet every struct of a module.
+
+    It learns a struct's fields when it first meets it, and must not be interrupted then: two threads that convert to
+    the same struct for the first time at once crash the process (msgspec 0.22).
+    """
+    for kind in vars(module).values():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            msgspec.json.Decoder(kind)
+
+
+introduce(store)
+introduce(keys)
 
 
 class Locking:
