@@ -18,6 +18,7 @@ need postfix postfix
 need smtp-sink postfix
 need smtp-source postfix
 command -v gcc >/dev/null || need cc "gcc libc6-dev"
+need saslpasswd2 sasl2-bin
 need git git
 need openssl openssl
 need redis-server redis-server

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from . import account
 from .ports import free_port, is_free
@@ -20,6 +20,10 @@ from .process import Unavailable, command_of, descendants, send, until
 _TAIL = 15
 
 S = TypeVar("S", bound="Server")
+
+
+_STARTED: Final[list[subprocess.Popen[bytes]]] = []
+"""Kept, because a child that is forgotten while it runs is warned of; these may well outlive this process."""
 
 
 class Server(ABC):
@@ -191,6 +195,7 @@ class Server(ABC):
                 start_new_session=True,  # Ctrl-C at the terminal is for the tests, not for their servers
                 **account.as_account(type(self).account()),
             )
+        _STARTED.append(self._child)
         (self.folder / "pid").write_text(str(self._child.pid), "ascii")
 
     def _end(self, number: int) -> None:

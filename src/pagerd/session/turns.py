@@ -21,6 +21,7 @@ class _Held(msgspec.Struct, frozen=True, array_like=True):
 
 
 _NOBODY: Final = _Held(b"", 0.0)
+_DECODER: Final = msgspec.msgpack.Decoder(_Held)
 
 
 class Turn:
@@ -63,4 +64,4 @@ class Turn:
 
 def _held(work: Work) -> _Held:
     raw = work.facts.get(_FACT)
-    return _NOBODY if raw is None else msgspec.msgpack.decode(raw, type=_Held)
+    return _NOBODY if raw is None else _DECODER.decode(raw)

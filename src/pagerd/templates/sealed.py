@@ -11,6 +11,7 @@ from pagerd.ports.store import TemplateRow, VersionRow
 
 _DRAFT: Final = "template.draft"
 _VERSION: Final = "template_version.body"
+_DECODER: Final = msgspec.json.Decoder(TemplateDraft)
 
 
 class Sealer(Protocol):
@@ -55,7 +56,7 @@ def canonical(draft: TemplateDraft) -> bytes:
 
 def _read(plain: bytes) -> TemplateDraft:
     """Return the draft that :func:`canonical` wrote."""
-    return msgspec.json.decode(plain, type=TemplateDraft)
+    return _DECODER.decode(plain)
 
 
 def _place(workspace: int, name: str, version: int = 0) -> bytes:

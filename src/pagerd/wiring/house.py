@@ -50,7 +50,7 @@ from pagerd.wiring.clockwork import Clockwork, Loop, hourly
 from pagerd.wiring.identity import identity
 from pagerd.wiring.kinds import KINDS
 from pagerd.wiring.probes import gauges, probes
-from pagerd.wiring.queues import open_queue
+from pagerd.wiring.queues import open_queue, watch_lag
 from pagerd.wiring.shared import open_shared
 from pagerd.wiring.stores import Kept, OpenLedger, OpenStore, open_kept
 from pagerd.wiring.watches import Together
@@ -165,6 +165,8 @@ async def open_house(settings: Settings, stack: AsyncExitStack, extras: Extras |
     loops: list[Loop] = [partial(revision.run, watch), progress.run]
     if kept.maintain is not None:
         loops.append(partial(hourly, kept.maintain, clock, watch))
+    if queue is not None:
+        loops.append(partial(watch_lag, queue, metrics.gauge("pagerd_queue_lag", "Records that wait in the queue.")))
     return House(
         settings=settings,
         store=kept.store,

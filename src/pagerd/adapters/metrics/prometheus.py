@@ -34,9 +34,15 @@ class PrometheusWatch:
         self._seconds = 0.0
         self._registry.register(self)
 
-    def gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
-        """Show a number that is read when somebody asks."""
-        Gauge(name, words, registry=self._registry).set_function(read)
+    def gauge(self, name: str, words: str, read: Callable[[], float] | None = None) -> Callable[[float], None]:
+        """Show a number that is read when somebody asks; without ``read`` the one that was last told.
+
+        Returns what tells it.
+        """
+        made = Gauge(name, words, registry=self._registry)
+        if read is not None:
+            made.set_function(read)
+        return made.set
 
     def batch_done(self, done: BatchDone) -> None:
         """Count a batch and its outcomes."""
