@@ -14,7 +14,6 @@ from msgspec import Meta
 
 from pagerd.core.errors import Misconfigured
 from pagerd.core.nearest import did_you_mean
-from pagerd.core.policy import Channel
 from pagerd.core.requests import ProviderDraft
 
 ENVIRONMENT: Final = "PAGERD_"
@@ -50,9 +49,6 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     drain: Annotated[
         Seconds, Meta(description="How many seconds a stop waits for answers to what has left already.")
     ] = 30.0
-    channels: Annotated[
-        list[Channel], Meta(description="The channels that this process sends by; empty: all of them.")
-    ] = []
     processes: Annotated[
         Count,
         Meta(

@@ -40,19 +40,15 @@ def test_a_request_becomes_a_mail_in_the_inbox_and_the_balance_holds(start: Star
 
 def test_short_messages_land_in_the_inbox_too(start: Start) -> None:
     server = start()
-    draft = {"variants": [{"channel": "sms", "text": "Your code is {{ code }} – Zoë €"}]}
-    assert server.ask("PUT", "/v1/templates/code", json=draft).status_code in (200, 201)
-    assert server.ask("POST", "/v1/templates/code/publish").status_code in (200, 201)
+    server.publish("code", {"variants": [{"channel": "sms", "text": "Code {{ code }}, Zoë €"}]})
     people = [{"to": to, "data": {"code": "77"}} for to in ("+43 660 1234567", "+15005550004")]
-    body = {"template": "code", "audience": {"recipients": people}}
-    session = server.ask("POST", "/v1/sessions", json=body).json()
-    view = server.finished(session["id"])
+    view = server.finished(server.send(people, template="code", on_invalid="fail")["id"])
     assert (view["told"], view["not_told"]) == (1, 1)
     assert [(one["class"], one["code"]) for one in view["reasons"]] == [("permanent_address", "400 21610")]
     (sms,) = server.ask("GET", "/v1/captured?to=%2B436601234567").json()["items"]
-    assert (sms["channel"], sms["subject"]) == ("sms", "Your code is 77 – Zoë €")
+    assert (sms["channel"], sms["subject"]) == ("sms", "Code 77, Zoë €")
     whole = server.ask("GET", f"/v1/captured/{sms['id']}").json()
-    assert (whole["text"], whole["encoding"], whole["segments"]) == ("Your code is 77 – Zoë €", "UCS-2", 1)
+    assert (whole["text"], whole["encoding"], whole["segments"]) == ("Code 77, Zoë €", "UCS-2", 1)
     assert "1 segment" in server.http.get(f"/inbox/{sms['id']}").text
 
 

@@ -48,19 +48,13 @@ def api(config: Path | None, host: str | None, port: int | None, log: str | None
 @PORT
 @LOG
 @click.option("--lanes", type=click.IntRange(1, 10_000), help="How many batches are worked on at a time (default 64).")
-@click.option("--channels", metavar="NAME,NAME", help="Send by these channels only: email, sms, kafka (default: all).")
-def worker(
-    config: Path | None, host: str | None, port: int | None, log: str | None, lanes: int | None, channels: str | None
-) -> None:
+def worker(config: Path | None, host: str | None, port: int | None, log: str | None, lanes: int | None) -> None:
     """Send, and serve nothing but /healthz, /readyz and /metrics.
 
     Any number of them work for one installation; each may be stopped (SIGTERM), shot and started at any time. The
     store must be PostgreSQL: a file has one server.
     """
-    own: dict[str, Any] = {} if lanes is None else {"lanes": lanes}
-    if channels is not None:
-        own["channels"] = [name.strip() for name in channels.split(",") if name.strip()]
-    flags = {"host": host, "port": port, "log": log, "worker": own or None}
+    flags = {"host": host, "port": port, "log": log, "worker": None if lanes is None else {"lanes": lanes}}
     _serve(config, None, flags, api=False)
 
 
