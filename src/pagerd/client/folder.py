@@ -4,8 +4,9 @@
 
     order-shipped/
       template.toml        description, variables, from, reply_to, batch_size, default_locale
-      email.en.html        CHANNEL.LOCALE.html | txt, with its subject in TOML between lines of +++
+      email.en.html        CHANNEL.LOCALE.html | txt | json, with its subject in TOML between lines of +++
       email.en.txt
+      kafka.en.json        with key and headers there
     _layouts/  _partials/  to come
 
 A loaded template remembers which file and line each of its parts came from, so that what the server finds wrong in
@@ -19,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from pagerd.client.errors import BadFolder, Flaw
-from pagerd.client.templatefiles import SETTINGS, SHARED, Origin, Reader, is_ours
+from pagerd.client.templatefiles import FRONT, SETTINGS, SHARED, Origin, Reader, is_ours
 from pagerd.client.tomltext import line_of
 from pagerd.core.errors import Fault
 from pagerd.core.templates import TemplateDraft
@@ -38,11 +39,11 @@ class Loaded(msgspec.Struct, frozen=True):
         steps = [int(step) if step.isdigit() else step for step in (fault.pointer or "").split("/")[1:]]
         if steps[:1] != ["variants"] and fault.variant is None:
             return self._in_settings(fault, steps)
-        part = fault.part or str(steps[2] if len(steps) > 2 else "")
+        part = (fault.part or str(steps[2] if len(steps) > 2 else "")).partition("/")[0]
         origin = self.origins.get((*self._variant(fault, steps), part))
         if origin is None:
             return Flaw(self.path, 0, f"{fault.detail} ({fault.variant or fault.pointer})")
-        if part == "subject":
+        if part in FRONT:
             return Flaw(origin.path, origin.line, fault.detail)
         return Flaw(origin.path, origin.line - 1 + (fault.line or 1), fault.detail, fault.column or 0)
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pagerd.client.errors import NotPager
-from pagerd.client.templatefiles import FILE, NAME, SETTINGS, default_of
+from pagerd.client.templatefiles import FILE, FRONT, NAME, PARTS, SETTINGS, default_of
 from pagerd.client.tomltext import FENCE, table
 from pagerd.core.templates import TemplateDraft, Variant
 
@@ -43,15 +43,15 @@ def _files(draft: TemplateDraft) -> Iterator[tuple[str, str]]:
 
 
 def _parts(stem: str, variant: Variant) -> Iterator[tuple[str, str]]:
-    """Give a variant's files; the subject stands in the first of them."""
-    subject = variant.subject
-    for part, ending in (("html", "html"), ("text", "txt")):
+    """Give a variant's files; what has no file of its own (the subject) stands in the first of them."""
+    front = {name: value for name in FRONT if (value := getattr(variant, name)) not in (None, {})}
+    for ending, part in PARTS.items():
         body = getattr(variant, part)
         if body is None:
             continue
-        needs_fence = subject is not None or body.startswith(FENCE)
-        yield f"{stem}.{ending}", _fenced({"subject": subject}) + body if needs_fence else body
-        subject = None
+        needs_fence = front or body.startswith(FENCE)
+        yield f"{stem}.{ending}", _fenced(front) + body if needs_fence else body
+        front = {}
 
 
 def _fenced(front: dict[str, Any]) -> str:

@@ -17,8 +17,10 @@ from pagerd.core.templates import TemplateDraft
 
 SETTINGS: Final = "template.toml"
 SHARED: Final = ("_layouts", "_partials")
-PARTS: Final = {"html": "html", "txt": "text"}
+PARTS: Final = {"html": "html", "txt": "text", "json": "json"}
 """Which part of a variant a file holds, by its ending."""
+FRONT: Final = ("subject", "key", "headers")
+"""Which parts of a variant stand in the front matter of its files; ``headers`` is a table of texts."""
 
 FILE: Final = re.compile(r"(?P<channel>[a-z]+)\.(?P<locale>[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*)\.(?P<kind>[a-z]+)")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -52,7 +54,7 @@ class Reader:
         self.name = path.resolve().name
         self.flaws = flaws
         self.origins: dict[tuple[str, str, str], Origin] = {}
-        self.variants: dict[tuple[str, str], dict[str, str]] = {}
+        self.variants: dict[tuple[str, str], dict[str, Any]] = {}
 
     def read(self) -> TemplateDraft | None:
         """Return the template, or ``None`` once a flaw was noted."""
@@ -134,10 +136,10 @@ class Reader:
             return self._flaw(path, 0, "shared layouts and partials are not supported yet")
         found = FILE.fullmatch(path.name)
         if found is None:
-            return self._flaw(path, 0, "is not named CHANNEL.LOCALE.html or CHANNEL.LOCALE.txt, like email.en.html")
+            return self._flaw(path, 0, "is not named CHANNEL.LOCALE.html, .txt or .json, like email.en.html")
         if found["kind"] not in PARTS:
             later = " yet" if found["kind"] == "mjml" else ""
-            return self._flaw(path, 0, f".{found['kind']} files are not supported{later}: use .html or .txt")
+            return self._flaw(path, 0, f".{found['kind']} files are not supported{later}: use .html, .txt or .json")
         if found["channel"] not in _CHANNELS:
             return self._flaw(path, 0, f"{found['channel']!r} is no channel{_nearest(found['channel'], _CHANNELS)}")
         text = self._text(path)
@@ -158,14 +160,14 @@ class Reader:
         self.origins[channel, locale, part] = Origin(path, above + 1)
         for name, value in self._table(path, front, 1).items() if front else ():
             line = line_of(front or "", name) + 1
-            if name != "subject":
-                self._flaw(path, line, f"{name!r} is unknown in front matter{_nearest(name, ['subject'])}")
-            elif not isinstance(value, str):
-                self._flaw(path, line, "subject must be text in quotes")
-            elif variant.setdefault("subject", value) != value:
-                self._flaw(path, line, f"another file of {channel}.{locale} gives another subject")
+            if name not in FRONT:
+                self._flaw(path, line, f"{name!r} is unknown in front matter{_nearest(name, FRONT)}")
+            elif (wrong := _unfit(name, value)) is not None:
+                self._flaw(path, line, wrong)
+            elif variant.setdefault(name, value) != value:
+                self._flaw(path, line, f"another file of {channel}.{locale} gives another {name}")
             else:
-                self.origins.setdefault((channel, locale, "subject"), Origin(path, line))
+                self.origins.setdefault((channel, locale, name), Origin(path, line))
         return None
 
     def _ordered(self, default: str | None) -> Iterator[dict[str, Any]]:
@@ -177,6 +179,15 @@ class Reader:
         first = default or default_of(locales) if locales else ""
         for channel, locale in sorted(self.variants, key=lambda one: (one[1] != first, one)):
             yield {"channel": channel, "locale": locale, **self.variants[channel, locale]}
+
+
+def _unfit(name: str, value: Any) -> str | None:
+    """Return what is wrong with a part in front matter, or ``None``."""
+    if name != "headers":
+        return None if isinstance(value, str) else f"{name} must be text in quotes"
+    if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
+        return None
+    return 'headers must be a table of texts, like headers = { trace = "{{ id }}" }'
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -157,9 +157,9 @@ def test_newlines_and_byte_order_marks_of_other_systems_are_understood(tmp_path:
         ({"emial.en.txt": "x"}, ["t/emial.en.txt: 'emial' is no channel; did you mean 'email'?"]),
         (
             {"email.en.txt": "x", "email.txt": "x"},
-            ["t/email.txt: is not named CHANNEL.LOCALE.html or CHANNEL.LOCALE.txt, like email.en.html"],
+            ["t/email.txt: is not named CHANNEL.LOCALE.html, .txt or .json, like email.en.html"],
         ),
-        ({"email.en.mjml": "x"}, ["t/email.en.mjml: .mjml files are not supported yet: use .html or .txt"]),
+        ({"email.en.mjml": "x"}, ["t/email.en.mjml: .mjml files are not supported yet: use .html, .txt or .json"]),
         ({"template.toml": ""}, ["t: has no variant: add a file such as email.en.html"]),
     ],
 )
@@ -273,3 +273,32 @@ def test_no_server_chooses_where_to_write(tmp_path: Path, name: str) -> None:
 
 def test_toml_is_written_as_toml() -> None:
     assert written({"a b": [1, None, 'x"'], "c": None}) == '{"a b" = [1, "x\\""]}'
+
+
+RECORD = Variant(
+    channel=Channel.KAFKA, json='{"name": {{ name }}}\n', key="{{ id }}", headers={"trace": '"{{ id }}"', "a-b": "x"}
+)
+
+
+def test_texts_and_records_come_back_as_they_were(tmp_path: Path) -> None:
+    draft = TemplateDraft(variants=[RECORD, Variant(channel=Channel.SMS, text="Hi {{ name }}\n")])
+    path = write(tmp_path, "told", draft)
+    assert sorted(file.name for file in path.iterdir()) == ["kafka.en.json", "sms.en.txt", "template.toml"]
+    (loaded,) = load(tmp_path)
+    assert loaded.draft == draft
+
+
+def test_a_records_faults_are_places_in_its_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "told", TemplateDraft(variants=[RECORD]))
+    (loaded,) = load(tmp_path)
+    lines = (path / "kafka.en.json").read_text().splitlines()
+    for part, text in (("headers/trace", "headers"), ("key", "key"), ("json", '{"name"')):
+        fault = Fault(code="x", detail="d", pointer=f"/variants/0/{part}", variant="kafka.en", part=part, line=1)
+        assert lines[loaded.place(fault).line - 1].startswith(text)
+
+
+def test_front_matter_that_is_no_front_matter(tmp_path: Path) -> None:
+    put(tmp_path / "told", **{"kafka.en.json": "+++\nkey = 1\nheaders = { a = 1 }\nkye = 'x'\n+++\n1\n"})
+    with pytest.raises(BadFolder) as refused:
+        load(tmp_path)
+    assert [flaw.line for flaw in refused.value.flaws] == [2, 3, 4]

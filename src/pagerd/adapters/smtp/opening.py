@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from functools import cached_property
+from typing import Final
 
 from pagerd.adapters.smtp import abilities
 from pagerd.adapters.smtp.abilities import Abilities
@@ -15,6 +16,9 @@ from pagerd.adapters.smtp.refusal import Refusal
 from pagerd.adapters.smtp.script import Broken
 from pagerd.adapters.smtp.settings import Peer, SmtpSettings, is_loopback
 from pagerd.adapters.smtp.wire import Wire
+
+_GOODBYE: Final = 1.0
+"""Seconds that a peer gets to answer a goodbye."""
 
 
 class Opener:
@@ -33,7 +37,7 @@ class Opener:
         try:
             return wire, await self._make_ready(wire)
         except Refusal:
-            wire.quit()
+            await _part(wire)
             raise
         except Broken as broken:
             raise Refusal.local(broken.code, broken.text) from broken
@@ -147,6 +151,15 @@ def _own_name(wire: Wire) -> str:
     address = wire.fact("sockname")
     ip = str(address[0]).partition("%")[0] if isinstance(address, tuple) else "127.0.0.1"
     return f"[IPv6:{ip}]" if ":" in ip else f"[{ip}]"
+
+
+async def _part(wire: Wire) -> None:
+    """Say goodbye to a peer that is of no use, and leave nothing open behind."""
+    wire.quit()
+    try:
+        await asyncio.wait([wire.gone], timeout=_GOODBYE)
+    finally:
+        wire.abort()
 
 
 def _told(error: Exception, code: str = "connection_lost") -> Refusal:
